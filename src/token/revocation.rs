@@ -1,0 +1,95 @@
+//! Tokens that ended before their time, held in memory by every node.
+//!
+//! Two kinds of entry: a sign-in (logout, reuse, "end this session") and an account up to a moment (role change,
+//! deactivation, "sign out everywhere"). `iat` counts whole seconds, and sign-out and the next sign-in may share one;
+//! so an account entry is compared with the millisecond in the token's id ([`Claims::issued_at`]): a token issued at or
+//! before the moment is dead, one issued later is good. [`Mint::heeding`] makes new tokens begin at least one
+//! millisecond later, so nobody is locked out by their own sign-out, and no old token slips through a rounding.
+//!
+//! Clocks of several nodes differ. An account entry therefore is exact only up to that difference; where sign-ins end
+//! for good (deactivation, sign-out everywhere, password reset) revoke each session by id as well, which needs no clock.
+//!
+//! [`Claims::issued_at`]: super::Claims::issued_at
+//! [`Mint::heeding`]: super::Mint::heeding
+
+use papaya::HashMap;
+
+use crate::model::{AccountId, SessionId, Timestamp};
+
+/// Tokens that ended before their time. Reads take no lock; entries can be given in any order and more than once
+/// (a feed repeats itself), the strictest stays.
+#[derive(Default)]
+pub struct Revocations {
+    sessions: HashMap<SessionId, Timestamp, ahash::RandomState>,
+    accounts: HashMap<AccountId, Entry, ahash::RandomState>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Tokens issued at or before this are dead.
+    through: Timestamp,
+    /// When the last such token has expired.
+    until: Timestamp,
+}
+
+impl Revocations {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends all tokens of a sign-in. The entry may leave at `until`: when the last of them has expired, leeway
+    /// included.
+    pub fn revoke_session(&self, session: SessionId, until: Timestamp) {
+        self.sessions.pin().update_or_insert(session, |old| until.max(*old), until);
+    }
+
+    /// Ends all tokens of an account issued at `at` or before. `until` as for [`Self::revoke_session`].
+    pub fn revoke_account_before(&self, account: AccountId, at: Timestamp, until: Timestamp) {
+        let stricter = |old: &Entry| Entry { through: at.max(old.through), until: until.max(old.until) };
+        self.accounts.pin().update_or_insert(account, stricter, Entry { through: at, until });
+    }
+
+    /// Whether a token of this sign-in and account, issued at that millisecond ([`Claims::issued_at`]), has ended.
+    ///
+    /// [`Claims::issued_at`]: super::Claims::issued_at
+    #[must_use]
+    pub fn is_revoked(&self, session: SessionId, account: AccountId, issued_at: Timestamp) -> bool {
+        self.sessions.pin().contains_key(&session)
+            || self.accounts.pin().get(&account).is_some_and(|entry| issued_at <= entry.through)
+    }
+
+    /// The first moment from `now` on at which a token for `account` may be issued and live.
+    #[must_use]
+    pub fn first_good(&self, account: AccountId, now: Timestamp) -> Timestamp {
+        let after = |entry: &Entry| Timestamp::from_millis(entry.through.millis().saturating_add(1));
+        self.accounts.pin().get(&account).map_or(now, |entry| now.max(after(entry)))
+    }
+
+    /// Forgets entries whose last token has expired; returns how many left.
+    pub fn purge(&self, now: Timestamp) -> usize {
+        let before = self.len();
+        self.sessions.pin().retain(|_, until| *until > now);
+        self.accounts.pin().retain(|_, entry| entry.until > now);
+        before.saturating_sub(self.len())
+    }
+
+    /// How many entries are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sessions.len() + self.accounts.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Revocations({})", self.len())
+    }
+}
