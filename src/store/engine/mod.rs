@@ -1,0 +1,39 @@
+//! What a database must be able to do for us. The SQL text comes from the files of `store/` and is
+//! the same for every engine; nothing outside this folder knows which engine runs.
+
+#[cfg(test)]
+mod contract;
+pub mod sqlite;
+
+use async_trait::async_trait;
+
+use super::{Row, StoreError, Value};
+
+/// One SQL statement with its parameters (`$1`, `$2`, …, bound by number).
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// The text; common to SQLite and PostgreSQL.
+    pub sql: &'static str,
+    /// The parameters, `$1` first.
+    pub params: Vec<Value>,
+    /// Whether the transaction is rolled back when this statement touches or returns no row.
+    pub must_hit: bool,
+}
+
+/// A database.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// Runs one query that changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer in time or refuses the statement.
+    async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError>;
+
+    /// Runs statements as one transaction; `None` when a `must_hit` statement hit nothing (nothing
+    /// was changed then), else the rows of each statement in order.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after an error the transaction was rolled back, unless the error is
+    /// [`StoreError::Unavailable`], after which the outcome is unknown.
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError>;
+}

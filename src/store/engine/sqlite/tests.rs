@@ -1,0 +1,132 @@
+//! `SQLite` by itself: the contract, and what can be wrong with a file.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::Sqlite;
+use crate::store::engine::{Engine, Statement, contract};
+use crate::store::{StoreError, params};
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("stagedoor.db");
+    (dir, path)
+}
+
+fn refusal(path: &std::path::Path) -> StoreError {
+    Sqlite::open(path).map(drop).unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_file_keeps_the_contract() {
+    let (_dir, path) = place();
+    contract::run(Arc::new(Sqlite::open(&path).unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_the_contract() {
+    contract::run(Arc::new(Sqlite::open(":memory:".as_ref()).unwrap())).await;
+}
+
+#[tokio::test]
+async fn a_reopened_file_has_what_was_committed() {
+    let (_dir, path) = place();
+    let engine = Sqlite::open(&path).unwrap();
+    let sql = "INSERT INTO revocations (kind, subject, ends_before, expires_at) VALUES ('session', $1, 0, 5)";
+    let insert = Statement { sql, params: params!["s"], must_hit: true };
+    engine.transaction(vec![insert]).await.unwrap().unwrap();
+    drop(engine);
+    assert!(!path.with_extension("db-wal").exists(), "closed cleanly");
+    let engine = Sqlite::open(&path).unwrap();
+    let rows =
+        engine.read("SELECT expires_at FROM revocations WHERE subject = $1", params!["s"]).await.unwrap();
+    assert_eq!(rows[0].int(0), Ok(5));
+}
+
+#[tokio::test]
+async fn foreign_keys_and_durability_are_on() {
+    let (_dir, path) = place();
+    let engine = Sqlite::open(&path).unwrap();
+    let sql = "INSERT INTO account_roles (account_id, role) VALUES ('nobody', 'x')";
+    let orphan = engine.transaction(vec![Statement { sql, params: vec![], must_hit: false }]).await;
+    assert!(matches!(orphan, Err(StoreError::Constraint(_))), "{orphan:?}");
+    let mode = engine.transaction(vec![
+        Statement { sql: "SELECT * FROM pragma_synchronous", params: vec![], must_hit: true },
+        Statement { sql: "SELECT * FROM pragma_journal_mode", params: vec![], must_hit: true },
+    ]);
+    let mode = mode.await.unwrap().unwrap();
+    assert_eq!((mode[0][0].int(0), mode[1][0].text(0)), (Ok(2), Ok("wal")));
+}
+
+#[test]
+fn a_new_file_is_for_its_owner_only() {
+    let (_dir, path) = place();
+    let _engine = Sqlite::open(&path).unwrap();
+    for name in ["db", "db-wal", "db.lock"] {
+        let mode = path.with_extension(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn nodes_that_start_at_once_migrate_once() {
+    let (_dir, path) = place();
+    let starts: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || Sqlite::open(&path).map(drop))
+        })
+        .collect();
+    for start in starts {
+        start.join().unwrap().unwrap();
+    }
+    let applied: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM refinery_schema_history", [], |r| r.get(0))
+        .unwrap();
+    assert_eq!(applied, crate::store::migrate::latest());
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_left_alone() {
+    let (_dir, path) = place();
+    let garbage = b"this is no database, and it is longer than the header of one would be. ".repeat(40);
+    std::fs::write(&path, &garbage).unwrap();
+    let e = refusal(&path);
+    assert!(matches!(&e, StoreError::Corrupt(why) if why.contains("stagedoor.db")), "{e}");
+    assert!(e.to_string().contains("restore a backup"));
+    assert_eq!(std::fs::read(&path).unwrap(), garbage);
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let (_dir, path) = place();
+    drop(Sqlite::open(&path).unwrap());
+    let sql = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+               VALUES (9999, 'later', '2030-01-01T00:00:00Z', '1')";
+    Connection::open(&path).unwrap().execute(sql, []).unwrap();
+    let known = crate::store::migrate::latest();
+    assert_eq!(refusal(&path), StoreError::NewerSchema { found: 9999, known });
+}
+
+#[test]
+fn another_programs_file_is_refused() {
+    let (_dir, path) = place();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
+    let e = refusal(&path).to_string();
+    assert!(e.contains("another program") && e.contains("stagedoor.db"), "{e}");
+}
+
+#[test]
+fn paths_that_cannot_be_written_say_what_to_do() {
+    let (dir, _) = place();
+    let missing = refusal(&dir.path().join("no/such/folder.db")).to_string();
+    assert!(missing.contains("make the folder"), "{missing}");
+    let folder = refusal(dir.path()).to_string();
+    assert!(folder.contains("check that it is a file"), "{folder}");
+    let forbidden = refusal("/proc/stagedoor.db".as_ref()).to_string();
+    assert!(forbidden.contains("/proc/stagedoor.db") && forbidden.contains("path"), "{forbidden}");
+}

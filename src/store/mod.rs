@@ -1,0 +1,119 @@
+//! What must not be lost. One file for each aggregate holds its SQL, once for both engines; `engine/` runs it.
+//!
+//! Adding an operation: write the SQL with `$n` parameters in the aggregate's file, as `impl Store` when it
+//! reads or stands alone, as `impl Tx` when it is a part of a larger change; read its rows with the getters of
+//! [`Row`]; name the index it uses. A compare-and-set is one `UPDATE … WHERE … RETURNING`, or a [`Tx::must`].
+
+mod accounts;
+mod attempts;
+mod audit;
+mod codes;
+pub mod engine;
+mod error;
+mod lockouts;
+mod migrate;
+mod outbox;
+mod revocations;
+mod sessions;
+mod settings;
+mod signing_keys;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod value;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+pub use accounts::*;
+pub use attempts::*;
+pub use audit::{AuditEntry, SYSTEM_ACTOR};
+pub use codes::*;
+pub use error::StoreError;
+pub use lockouts::*;
+pub use outbox::{LeasedMail, NewMail};
+pub use revocations::Revocation;
+pub use sessions::*;
+pub use settings::Settings;
+pub use signing_keys::SigningKeyRow;
+pub use tx::Tx;
+pub(crate) use value::params;
+pub use value::{Row, Value};
+
+use engine::{Engine, Statement};
+
+/// The store. Clones share one database.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    mail_waits: Arc<Notify>,
+}
+
+impl Store {
+    /// Opens the store and brings its schema up to date, under a lock. Blocks: call it at start-up, before
+    /// or outside the async threads.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], [`StoreError::Corrupt`], [`StoreError::NewerSchema`] or
+    /// [`StoreError::Migration`]; each says what to do.
+    pub fn open(settings: &Settings) -> Result<Self, StoreError> {
+        match settings {
+            Settings::Sqlite { path } => Ok(Self::over(Arc::new(engine::sqlite::Sqlite::open(path)?))),
+        }
+    }
+
+    /// A store over an engine whose schema is up to date.
+    #[must_use]
+    pub fn over(engine: Arc<dyn Engine>) -> Self {
+        Self { engine, mail_waits: Arc::new(Notify::new()) }
+    }
+
+    /// Runs one query that changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer or refuses the statement.
+    pub async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.engine.read(sql, params).await
+    }
+
+    /// Runs one statement as a transaction of its own; the rows of its `RETURNING`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was changed then, unless it is [`StoreError::Unavailable`].
+    pub async fn write(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let rows = self.engine.transaction(vec![Statement { sql, params, must_hit: false }]).await?;
+        Ok(rows.and_then(|mut all| all.pop()).unwrap_or_default())
+    }
+
+    /// Runs a transaction: the rows of each statement in order, or `None` when a [`Tx::must`] hit nothing and
+    /// everything was rolled back.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was changed then, unless it is [`StoreError::Unavailable`].
+    pub async fn commit(&self, tx: Tx) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
+        let Tx { statements, mails } = tx;
+        if statements.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let rows = self.engine.transaction(statements).await?;
+        if rows.is_some() && mails > 0 {
+            self.mail_waits.notify_one();
+        }
+        Ok(rows)
+    }
+
+    /// Whether the database answers; for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read("SELECT 1", Vec::new()).await.map(drop)
+    }
+
+    /// Told each time a committed transaction has put a mail into the outbox.
+    #[must_use]
+    pub fn mail_waits(&self) -> &Notify {
+        &self.mail_waits
+    }
+}
