@@ -1,0 +1,171 @@
+//! Messages as subject, text and HTML. The words are in `templates/mail/`.
+
+use askama::Template;
+
+use super::Message;
+use super::plain::plain;
+use crate::model::Timestamp;
+
+/// A message in words.
+#[derive(Clone)]
+pub(super) struct Rendered {
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+// The two forms of one message; only the HTML one escapes.
+macro_rules! forms {
+    ($($form:ident, $html:literal, $text:literal, { $($field:ident: $of:ty),* };)+) => {
+        mod html {
+            $(#[derive(super::Template)] #[template(path = $html)]
+              pub(super) struct $form<'a> { pub(super) brand: &'a str, $(pub(super) $field: &'a $of),* })+
+        }
+        mod text {
+            $(#[derive(super::Template)] #[template(path = $text)]
+              pub(super) struct $form<'a> { pub(super) brand: &'a str, $(pub(super) $field: &'a $of),* })+
+        }
+    };
+}
+
+forms! {
+    Activation, "mail/activation.html", "mail/activation.txt",
+        { name: str, link: str, code: str, link_hours: u64, code_minutes: u64 };
+    Welcome, "mail/welcome.html", "mail/welcome.txt", { name: str, home_link: str };
+    SomeoneRegistered, "mail/someone_registered.html", "mail/someone_registered.txt",
+        { name: str, login_link: str };
+    Locked, "mail/locked.html", "mail/locked.txt", { name: str, until: str };
+    RefreshReused, "mail/refresh_reused.html", "mail/refresh_reused.txt",
+        { name: str, at: str, ip: str, user_agent: str };
+}
+
+macro_rules! both {
+    ($subject:expr, $form:ident { $($field:ident),* }) => {
+        Rendered {
+            subject: $subject,
+            text: words(&text::$form { $($field),* }),
+            html: words(&html::$form { $($field),* }),
+        }
+    };
+}
+
+/// `message` in the name of `brand`.
+pub(super) fn render(brand: &str, message: &Message) -> Rendered {
+    let brand = &plain(brand);
+    match message {
+        Message::Activation { name, link, code, link_hours, code_minutes } => {
+            let (name, link, code) = (&person(name), link.expose(), code.expose());
+            let subject = format!("Activate your {brand} account");
+            both!(subject, Activation { brand, name, link, code, link_hours, code_minutes })
+        }
+        Message::Welcome { name, home_link } => {
+            let name = &person(name);
+            both!(format!("Welcome to {brand}"), Welcome { brand, name, home_link })
+        }
+        Message::SomeoneRegistered { name, login_link } => {
+            let name = &person(name);
+            let subject = format!("You have a {brand} account already");
+            both!(subject, SomeoneRegistered { brand, name, login_link })
+        }
+        Message::Locked { name, until } => {
+            let (name, until) = (&person(name), &moment(*until));
+            both!(format!("Your {brand} account is locked for now"), Locked { brand, name, until })
+        }
+        Message::RefreshReused { name, at, ip, user_agent } => {
+            let (name, at, ip) = (&person(name), &moment(*at), &ip.to_string());
+            let user_agent = &plain(user_agent);
+            let subject = format!("We ended one of your {brand} sign-ins");
+            both!(subject, RefreshReused { brand, name, at, ip, user_agent })
+        }
+    }
+}
+
+fn words(template: &impl Template) -> String {
+    template.render().expect("a template that only prints texts and numbers cannot fail")
+}
+
+/// A name to greet somebody by.
+fn person(name: &str) -> String {
+    let name = plain(name);
+    if name.is_empty() { "there".to_owned() } else { name }
+}
+
+/// `21 November 2026, 05:44 UTC`: no reader should have to know RFC 3339.
+fn moment(at: Timestamp) -> String {
+    let Ok(time) = jiff::Timestamp::from_second(at.secs()) else { return at.to_string() };
+    time.to_zoned(jiff::tz::TimeZone::UTC).strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ClientIp, Secret};
+
+    #[test]
+    fn every_message_renders_from_its_sample() {
+        for message in Message::samples() {
+            let mail = render("Stage & Door", &message);
+            let kind = message.kind();
+            assert!(mail.subject.contains("Stage & Door"), "{kind}");
+            assert!(mail.text.starts_with("Hello Ada Lovelace,\n"), "{kind}: {}", mail.text);
+            assert!(mail.text.trim_end().ends_with("-- Stage & Door"), "{kind}");
+            assert!(
+                mail.html.starts_with("<!doctype html>") && mail.html.contains("Stage &#38; Door"),
+                "{kind}"
+            );
+            for left in ["{{", "{%", "Secret(", "http://"] {
+                assert!(!mail.html.contains(left) && !mail.text.contains(left), "{kind}: {left}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_activation_says_all_there_is_to_know() {
+        let mail = render("Door", &Message::samples()[0]);
+        for body in [&mail.text, &mail.html] {
+            for part in ["https://app.example.org/auth/verify#id.token", "042137", "24 hours", "15 minutes"] {
+                assert!(body.contains(part), "{part} in {body}");
+            }
+        }
+        assert!(!mail.subject.contains("042137"), "INV-4: no secret in a subject");
+    }
+
+    #[test]
+    fn r_11_a_name_stays_a_name() {
+        let name =
+            format!("<img src=x onerror=alert(1)>{{{{7*7}}}}\r\nBcc: x\u{202e}{}", "a".repeat(100_000));
+        let mail = render("Door", &Message::Locked { name, until: Timestamp::from_secs(0) });
+        assert!(!mail.html.contains("<img") && mail.html.contains("&#60;img"));
+        assert!(mail.text.contains("{{7*7}} Bcc: x"), "{}", mail.text);
+        for body in [&mail.text, &mail.html] {
+            assert!(!body.contains('\r') && !body.contains('\u{202e}') && !body.contains(&"a".repeat(60)));
+        }
+        assert!(mail.html.contains("1 January 1970, 00:00 UTC"));
+    }
+
+    #[test]
+    fn r_11_user_agents_and_links_are_escaped() {
+        let mail = render(
+            "Door",
+            &Message::RefreshReused {
+                name: String::new(),
+                at: Timestamp::from_secs(0),
+                ip: ClientIp::new(std::net::Ipv6Addr::LOCALHOST.into()),
+                user_agent: "\"><script>x</script>".to_owned(),
+            },
+        );
+        assert!(!mail.html.contains("<script") && mail.text.contains("Hello there,"));
+        let link = Secret::new("https://a.example/?a=1&b=\"><b>");
+        let mail = render(
+            "Door",
+            &Message::Activation {
+                name: "x".into(),
+                link,
+                code: Secret::new("1"),
+                link_hours: 1,
+                code_minutes: 1,
+            },
+        );
+        assert!(!mail.html.contains("<b>") && mail.html.contains("1 hour,"));
+    }
+}
