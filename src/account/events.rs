@@ -1,0 +1,34 @@
+//! What the use cases tell whoever counts. Words are stable: they become labels.
+
+/// Counts what happens in the account system.
+pub trait Events: Send + Sync + 'static {
+    /// A try to sign in: `success` or `failure`, and why (`password`, `wrong_credentials`, `locked`,
+    /// `not_activated`, `deactivated`).
+    fn login(&self, outcome: &'static str, reason: &'static str) {
+        let _ = (outcome, reason);
+    }
+    /// A registration: `new`, `existing`, `replaced`, `repeated`.
+    fn registration(&self, outcome: &'static str) {
+        let _ = outcome;
+    }
+    /// An address was to be proved: `success` or `failure`.
+    fn verification(&self, outcome: &'static str) {
+        let _ = outcome;
+    }
+    /// An address was locked.
+    fn lockout(&self) {}
+    /// A refresh: `rotated`, `repeated` (within the reuse window), `reused`, `invalid`.
+    fn refresh(&self, outcome: &'static str) {
+        let _ = outcome;
+    }
+    /// A rate limit refused a try; its name in the config.
+    fn limited(&self, policy: &'static str) {
+        let _ = policy;
+    }
+}
+
+/// Counts nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoEvents;
+
+impl Events for NoEvents {}

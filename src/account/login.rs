@@ -1,0 +1,148 @@
+//! Signing in with a password. The order is the rule: rate limit, look-up, lock, password, active or not, session.
+//! Until the password was right every answer is the same for known and unknown addresses.
+
+use super::password::is_oversize;
+use super::trail::Attempt;
+use super::{Accounts, Error, FieldErrors, Login, Origin, SignedIn, form};
+use crate::model::{Email, Secret};
+use crate::store::{AccountRow, Tx};
+
+/// What the comparison came to.
+struct Compared {
+    right: bool,
+    outdated: bool,
+}
+
+impl Accounts {
+    /// Signs a person in.
+    ///
+    /// # Errors
+    /// [`Error::Limited`]; [`Error::Invalid`] for a text that is no address or an empty password;
+    /// [`Error::Locked`]; [`Error::Busy`]; [`Error::WrongCredentials`]; after a right password
+    /// [`Error::NotActivated`] and [`Error::Deactivated`]; [`Error::Unavailable`].
+    pub async fn login(&self, typed: Login, origin: &Origin) -> Result<SignedIn, Error> {
+        let quota = self.settings.rate_limits.login;
+        self.throttle("login", &format!("ip:{}", origin.ip.bucket()), quota).await?;
+        let email = validate(&typed)?;
+        self.throttle("login", &format!("address:{email}"), quota).await?;
+        let _turn = self.single_file.turn(&email).await;
+        // The account may change under us (another node re-hashes, a reset): then everything is decided again.
+        for _ in 0..3 {
+            if let Some(signed_in) = self.attempt(&email, &typed, origin).await? {
+                return Ok(signed_in);
+            }
+        }
+        Err(Error::Unavailable("the account is being changed by others".into()))
+    }
+
+    /// One pass through the order above; `None` when the account changed between look-up and session.
+    async fn attempt(
+        &self,
+        email: &Email,
+        typed: &Login,
+        origin: &Origin,
+    ) -> Result<Option<SignedIn>, Error> {
+        let account = self.store.account_by_email(email).await?;
+        if self.store.locked_until(email, self.clock.now()).await?.is_some() {
+            // Nothing is compared: the answer does not depend on the password, and is the same for addresses
+            // without an account, so there is no difference in time to hide.
+            return Err(self.refuse(email, account.as_ref(), Error::Locked, origin).await?);
+        }
+        let compared = self.compare(account.as_ref(), &typed.password).await?;
+        match account {
+            Some(account) if compared.right => self.admit(&account, typed, compared.outdated, origin).await,
+            account => {
+                self.count_failure(email, account.as_ref(), origin).await?;
+                Err(Error::WrongCredentials)
+            }
+        }
+    }
+
+    async fn compare(&self, account: Option<&AccountRow>, password: &Secret) -> Result<Compared, Error> {
+        let wrong = Compared { right: false, outdated: false };
+        if is_oversize(password, self.settings.password.max_length) {
+            return Ok(wrong);
+        }
+        let Some(account) = account else {
+            self.hasher.verify_dummy(password).await?;
+            return Ok(wrong);
+        };
+        let verified = self.hasher.verify(&account.password_hash, password).await?;
+        Ok(Compared { right: verified.ok, outdated: verified.outdated })
+    }
+
+    /// The password was right.
+    async fn admit(
+        &self,
+        account: &AccountRow,
+        typed: &Login,
+        outdated: bool,
+        origin: &Origin,
+    ) -> Result<Option<SignedIn>, Error> {
+        let refused = match account {
+            a if a.verified_at.is_none() => Some(Error::NotActivated),
+            a if a.disabled_at.is_some() => Some(Error::Deactivated),
+            _ => None,
+        };
+        if let Some(why) = refused {
+            return Err(self.refuse(&account.email, Some(account), why, origin).await?);
+        }
+        // A full queue is no reason to turn somebody away whose password is known to be right.
+        let renewed = if outdated { self.hasher.hash(&typed.password).await.ok() } else { None };
+        let now = self.clock.now();
+        let mut tx = Tx::new();
+        tx.admit_account(
+            account.id,
+            &account.password_hash,
+            renewed.as_ref().unwrap_or(&account.password_hash),
+        );
+        tx.clear_failures(&account.email, now);
+        let attempt = Attempt {
+            email: &account.email,
+            account: Some(account.id),
+            outcome: "success",
+            reason: "password",
+            at: now,
+        };
+        self.record(&mut tx, attempt, origin);
+        self.open_session(tx, account, typed.keep, origin).await
+    }
+
+    /// Writes down a refusal that is no wrong credential, and hands it back.
+    async fn refuse(
+        &self,
+        email: &Email,
+        account: Option<&AccountRow>,
+        why: Error,
+        origin: &Origin,
+    ) -> Result<Error, Error> {
+        let reason = match why {
+            Error::NotActivated => "not_activated",
+            Error::Deactivated => "deactivated",
+            _ => "locked",
+        };
+        let mut tx = Tx::new();
+        let attempt = Attempt {
+            email,
+            account: account.map(|a| a.id),
+            outcome: "failure",
+            reason,
+            at: self.clock.now(),
+        };
+        self.record(&mut tx, attempt, origin);
+        self.store.commit(tx).await?;
+        Ok(why)
+    }
+}
+
+fn validate(typed: &Login) -> Result<Email, Error> {
+    let mut errors = FieldErrors::default();
+    let email = form::email(&typed.email, &mut errors);
+    if typed.password.expose().is_empty() {
+        errors.add("password", "required", "Enter your password.");
+    }
+    match email {
+        Some(email) if errors.0.is_empty() => Ok(email),
+        _ => Err(Error::Invalid(errors)),
+    }
+}

@@ -1,0 +1,133 @@
+//! The account system: one use case per file. No HTTP, no SQL; two doors (JSON and pages) open onto the
+//! same functions.
+//!
+//! - `register` → `verify_email` → [`login`](Accounts::login) → `refresh` → `logout`: the life of a sign-in
+//! - `lockout`: when an account stops answering
+//! - [`password`]: what a password must be, and how it is hashed
+//! - `create`: accounts made by the operator
+//! - `purge`: what the jobs remove
+//! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
+
+mod create;
+mod error;
+mod events;
+mod form;
+mod lockout;
+mod login;
+mod logout;
+mod mailed;
+pub mod password;
+mod purge;
+mod refresh;
+mod register;
+mod roles;
+mod session;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod throttle;
+mod trail;
+mod types;
+mod verify_email;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::{Error, FieldError, FieldErrors, Limited};
+pub use events::{Events, NoEvents};
+pub use purge::PURGE_BATCH;
+pub use settings::*;
+pub use types::*;
+
+use crate::limiter::Limiter;
+use crate::mail::Post;
+use crate::model::{AccountId, Clock, Entropy};
+use crate::store::Store;
+use crate::token::{Mint, Revocations, Vault};
+
+/// The account system of one deployment.
+pub struct Accounts {
+    pub(crate) store: Store,
+    pub(crate) limiter: Arc<dyn Limiter>,
+    pub(crate) mint: Arc<Mint>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) post: Post,
+    pub(crate) hasher: password::Hasher,
+    pub(crate) single_file: throttle::SingleFile,
+    pub(crate) newest: register::Newest,
+    pub(crate) settings: Settings,
+    pub(crate) access_ttl: Duration,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// What the account system is built from.
+pub struct Parts {
+    /// Where accounts live.
+    pub store: Store,
+    /// Who counts tries.
+    pub limiter: Arc<dyn Limiter>,
+    /// Who makes access tokens.
+    pub mint: Arc<Mint>,
+    /// Life of an access token: so long is a session that ended kept in mind.
+    pub access_ttl: Duration,
+    /// Who seals and derives.
+    pub vault: Arc<Vault>,
+    /// Which tokens have ended early.
+    pub revocations: Arc<Revocations>,
+    /// Who writes mails into the outbox.
+    pub post: Post,
+    /// Who counts what happens; [`NoEvents`] if nobody does.
+    pub events: Arc<dyn Events>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Accounts {
+    /// Puts the parts together and starts the threads that hash passwords; make it after the process has forked, if
+    /// it forks.
+    #[must_use]
+    pub fn new(parts: Parts, settings: Settings) -> Self {
+        let hasher = password::Hasher::new(
+            settings.password.argon2,
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.entropy),
+        );
+        Self {
+            store: parts.store,
+            limiter: parts.limiter,
+            mint: parts.mint,
+            vault: parts.vault,
+            revocations: parts.revocations,
+            post: parts.post,
+            hasher,
+            single_file: throttle::SingleFile::new(),
+            newest: register::Newest::new(),
+            settings,
+            access_ttl: parts.access_ttl,
+            events: parts.events,
+            clock: parts.clock,
+            entropy: parts.entropy,
+        }
+    }
+
+    /// The person behind an account; `None` when there is none, or when it may not sign in.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store does not answer.
+    pub async fn user(&self, id: AccountId) -> Result<Option<User>, Error> {
+        let account = self.store.account_by_id(id).await?;
+        let active = account.filter(|a| a.verified_at.is_some() && a.disabled_at.is_none());
+        Ok(active.map(|a| self.settings.user(&a)))
+    }
+
+    /// The pool that hashes passwords, for its counters.
+    #[must_use]
+    pub fn hasher(&self) -> &password::Hasher {
+        &self.hasher
+    }
+}

@@ -1,0 +1,120 @@
+//! Sessions: opening one, what is handed out for one, and ending them for good.
+
+use std::time::Duration;
+
+use super::mailed::sha256;
+use super::refresh::RefreshToken;
+use super::{Accounts, Error, Origin, SignedIn};
+use crate::model::{Secret, SessionId, Timestamp};
+use crate::store::{AccountRow, Revocation, SessionRow, Tx};
+use crate::token::AccessGrant;
+
+/// A refresh that began just before the end of its session may still make an access token; it ends no later than
+/// this after the others.
+const STRAGGLERS: Duration = Duration::from_secs(60);
+
+impl Accounts {
+    /// Opens a session within `tx` and commits it; `None` when a condition of `tx` did not hold. The oldest sessions
+    /// end when there would be too many.
+    pub(super) async fn open_session(
+        &self,
+        mut tx: Tx,
+        account: &AccountRow,
+        keep: bool,
+        origin: &Origin,
+    ) -> Result<Option<SignedIn>, Error> {
+        let now = self.clock.now();
+        let secret = self.entropy.bytes::<32>();
+        let expires_at = now.after(self.settings.session.absolute_timeout);
+        let session = SessionRow {
+            id: SessionId::random(&*self.entropy),
+            account: account.id,
+            amr: "pwd".to_owned(),
+            auth_time: now,
+            keep,
+            refresh_hash: sha256(&secret),
+            previous_hash: None,
+            rotated_at: now,
+            idle_expires: self.idle_end(keep, now, expires_at),
+            expires_at,
+            ended_at: None,
+        };
+        let surplus = self.surplus_sessions(account, now).await?;
+        for id in &surplus {
+            self.end_session(&mut tx, *id, "limit", now);
+        }
+        tx.insert_session(&session, origin.seen(now));
+        if self.store.commit(tx).await?.is_none() {
+            return Ok(None);
+        }
+        self.forget_sessions(&surplus, now);
+        let token = RefreshToken { session: session.id, secret };
+        Ok(Some(self.hand_out(account, &session, &token, now)))
+    }
+
+    async fn surplus_sessions(&self, account: &AccountRow, now: Timestamp) -> Result<Vec<SessionId>, Error> {
+        let mut open = self.store.open_sessions(account.id, now).await?;
+        let room = self.settings.session.max_per_account.max(1) as usize - 1;
+        Ok(open.split_off(room.min(open.len())))
+    }
+
+    /// The tokens of a session and who they are for. Roles are those of `account` as it was just read.
+    pub(super) fn hand_out(
+        &self,
+        account: &AccountRow,
+        session: &SessionRow,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> SignedIn {
+        let user = self.settings.user(account);
+        let grant = AccessGrant {
+            account: account.id,
+            session: session.id,
+            email: user.email.clone(),
+            email_verified: account.verified_at.is_some(),
+            name: user.name.clone(),
+            roles: user.roles.clone(),
+            permissions: user.permissions.clone(),
+            amr: session.amr.split(' ').map(str::to_owned).collect(),
+            auth_time: session.auth_time,
+        };
+        let (access, expires) = self.mint.access(&grant, now);
+        SignedIn {
+            access: Secret::new(access),
+            expires_in: expires.since(now),
+            refresh: token.text(&self.vault),
+            refresh_expires_in: session.idle_expires.since(now),
+            session: session.id,
+            user,
+        }
+    }
+
+    /// When a session ends that is used at `now` and then no more.
+    pub(super) fn idle_end(&self, keep: bool, now: Timestamp, expires_at: Timestamp) -> Timestamp {
+        let s = &self.settings.session;
+        now.after(if keep { s.keep_idle_timeout } else { s.idle_timeout }).min(expires_at)
+    }
+
+    /// Adds the end of a session, and of its access tokens, to a transaction. After the commit comes
+    /// [`Self::forget_sessions`].
+    pub(super) fn end_session(&self, tx: &mut Tx, id: SessionId, reason: &'static str, now: Timestamp) {
+        tx.end_session(id, reason, now);
+        self.revoke_session(tx, id, now);
+    }
+
+    /// Adds the end of a session's access tokens to a transaction.
+    pub(super) fn revoke_session(&self, tx: &mut Tx, id: SessionId, now: Timestamp) {
+        tx.revoke(Revocation::Session { session: id, until: self.last_token_ends(now) });
+    }
+
+    /// Lets the gate of this process know.
+    pub(super) fn forget_sessions(&self, ids: &[SessionId], now: Timestamp) {
+        for id in ids {
+            self.revocations.revoke_session(*id, self.last_token_ends(now));
+        }
+    }
+
+    fn last_token_ends(&self, now: Timestamp) -> Timestamp {
+        now.after(self.access_ttl).after(STRAGGLERS)
+    }
+}
