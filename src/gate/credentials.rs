@@ -1,0 +1,193 @@
+//! Which credentials a request carries. Reads headers only; checks no signature.
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE};
+
+/// The names of our cookies.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CookieNames {
+    /// Carries the access token.
+    pub access: &'static str,
+    /// Carries the refresh token.
+    pub refresh: &'static str,
+    /// Whether they are set with `Secure`.
+    pub secure: bool,
+}
+
+impl CookieNames {
+    /// With the `__Host-` prefix (RFC 6265bis section 4.1.3.2) and `Secure`, but not on plain http, where a
+    /// browser would not keep such cookies.
+    #[must_use]
+    pub fn new(secure: bool) -> Self {
+        if secure {
+            Self { access: "__Host-stagedoor_access", refresh: "__Host-stagedoor_refresh", secure }
+        } else {
+            Self { access: "stagedoor_access", refresh: "stagedoor_refresh", secure }
+        }
+    }
+
+    /// Whether `name` is one of ours under either naming, in any case.
+    #[must_use]
+    pub fn is_ours(name: &str) -> bool {
+        let name = name.trim();
+        let bare = name
+            .get(..7)
+            .filter(|p| p.eq_ignore_ascii_case("__host-"))
+            .map_or(name, |_| &name[7..]);
+        bare.eq_ignore_ascii_case("stagedoor_access") || bare.eq_ignore_ascii_case("stagedoor_refresh")
+    }
+}
+
+/// The access credential of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Credentials<'a> {
+    /// None.
+    None,
+    /// `Authorization: Bearer`.
+    Bearer(&'a str),
+    /// Our access cookie.
+    Cookie(&'a str),
+    /// Something that can never be valid, such as `Bearer` without a token.
+    Malformed,
+    /// Two that differ; none of them counts (J-20).
+    Ambiguous,
+}
+
+/// All that a request presents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Presented<'a> {
+    /// The access credential.
+    pub access: Credentials<'a>,
+    /// The refresh cookie; `None` also when there are two.
+    pub refresh: Option<&'a str>,
+}
+
+impl<'a> Presented<'a> {
+    /// Reads the `Authorization` and `Cookie` fields.
+    #[must_use]
+    pub fn of(headers: &'a HeaderMap, names: &CookieNames) -> Self {
+        let bearer = bearer(headers);
+        let (mut access, mut refresh) = (Cookie::Absent, Cookie::Absent);
+        for field in headers.get_all(COOKIE) {
+            let Ok(text) = field.to_str() else { continue };
+            for (name, value) in pairs(text) {
+                if name == names.access {
+                    access.add(value);
+                } else if name == names.refresh {
+                    refresh.add(value);
+                }
+            }
+        }
+        let access = match (bearer, access) {
+            (Credentials::None, Cookie::Absent) => Credentials::None,
+            (Credentials::None, Cookie::One(token)) => Credentials::Cookie(token),
+            (Credentials::Bearer(b), Cookie::One(c)) if b == c => Credentials::Bearer(b),
+            (bearer, Cookie::Absent) => bearer,
+            _ => Credentials::Ambiguous,
+        };
+        Self { access, refresh: if let Cookie::One(t) = refresh { Some(t) } else { None } }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Credentials<'_> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let Some(first) = fields.next() else { return Credentials::None };
+    if fields.next().is_some() {
+        return Credentials::Ambiguous;
+    }
+    let Ok(text) = first.to_str() else { return Credentials::Malformed };
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Credentials::None; // another scheme is the upstream's own business
+    }
+    let token = rest.trim_matches(' ');
+    let token_chars = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if token.is_empty() || !token.bytes().all(token_chars) {
+        return Credentials::Malformed;
+    }
+    Credentials::Bearer(token)
+}
+
+enum Cookie<'a> {
+    Absent,
+    One(&'a str),
+    Contradicting,
+}
+
+impl<'a> Cookie<'a> {
+    fn add(&mut self, value: &'a str) {
+        *self = match self {
+            Self::Absent => Self::One(value),
+            Self::One(seen) if *seen == value => return,
+            _ => Self::Contradicting,
+        };
+    }
+}
+
+/// The `name=value` pairs of a `Cookie` field (RFC 6265 section 4.2.1).
+pub(super) fn pairs(field: &str) -> impl Iterator<Item = (&str, &str)> {
+    field.split(';').filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t'])))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut h = HeaderMap::new();
+        for (n, v) in pairs {
+            h.append(*n, v.parse().unwrap());
+        }
+        h
+    }
+
+    #[test]
+    fn j_20_two_different_credentials_are_ambiguous() {
+        let names = CookieNames::new(true);
+        let cases: [(&[(&str, &str)], Credentials<'_>); 9] = [
+            (&[], Credentials::None),
+            (&[("authorization", "Bearer a.b.c")], Credentials::Bearer("a.b.c")),
+            (&[("cookie", "x=1; __Host-stagedoor_access=a.b.c")], Credentials::Cookie("a.b.c")),
+            (&[("authorization", "Bearer a.b.c"), ("cookie", "__Host-stagedoor_access=d.e.f")], Credentials::Ambiguous),
+            (&[("authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.c")], Credentials::Ambiguous),
+            (&[("cookie", "__Host-stagedoor_access=a; __Host-stagedoor_access=b")], Credentials::Ambiguous),
+            (&[("cookie", "__Host-stagedoor_access=a"), ("cookie", "__Host-stagedoor_access=b")], Credentials::Ambiguous),
+            (&[("authorization", "Bearer "), ("cookie", "__Host-stagedoor_access=b")], Credentials::Ambiguous),
+            (&[("authorization", "Basic dTpw")], Credentials::None),
+        ];
+        for (given, expected) in cases {
+            let h: HeaderMap = {
+                let mut h = HeaderMap::new();
+                for (n, v) in given {
+                    h.append(http::HeaderName::from_bytes(n.as_bytes()).unwrap(), v.parse().unwrap());
+                }
+                h
+            };
+            assert_eq!(Presented::of(&h, &names).access, expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn i_09_broken_credentials_are_malformed_not_absent() {
+        let names = CookieNames::new(false);
+        for v in ["Bearer", "Bearer ", "bearer  ", "Bearer a b", "Bearer a,b", "BEARER é"] {
+            let mut h = HeaderMap::new();
+            h.append(AUTHORIZATION, http::HeaderValue::from_bytes(v.as_bytes()).unwrap());
+            assert_eq!(Presented::of(&h, &names).access, Credentials::Malformed, "{v:?}");
+        }
+    }
+
+    #[test]
+    fn c_05_cookie_names_are_exact() {
+        let names = CookieNames::new(true);
+        let h = headers(&[("cookie", "__host-stagedoor_access=a; stagedoor_access=b; x__Host-stagedoor_access=c")]);
+        assert_eq!(Presented::of(&h, &names).access, Credentials::None);
+        assert!(CookieNames::is_ours("__HOST-Stagedoor_Access"));
+        assert!(CookieNames::is_ours("stagedoor_refresh"));
+        assert!(!CookieNames::is_ours("stagedoor"));
+        assert!(!CookieNames::is_ours("é__Host"));
+    }
+}

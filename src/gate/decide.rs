@@ -1,0 +1,333 @@
+//! From a request head to a verdict. The order of checks is the order of [`Gate::decide`].
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method};
+
+use super::credentials::{Credentials, Presented};
+use super::snapshot::Claimed;
+use super::{AssertionMode, CrossSite, Permit, Principal, Refusal, Snapshot, Verified};
+use crate::model::{ClientIp, Timestamp};
+use crate::policy::{Ask, CanonicalPath, Outcome, Policy, Route};
+use crate::token::{Rejection, RequestBinding};
+
+/// What the gate looks at.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path exactly as it arrived, without the query.
+    pub path: &'a str,
+    /// The query, without the `?`.
+    pub query: Option<&'a str>,
+    /// The authority the client asked for.
+    pub host: &'a str,
+    /// The header fields.
+    pub headers: &'a HeaderMap,
+    /// The client's address.
+    pub client_ip: ClientIp,
+    /// Whether the client asks for another protocol on this connection.
+    pub upgrade: bool,
+}
+
+/// What becomes of a request.
+pub enum Verdict {
+    /// It is for one of our own endpoints.
+    Own(Own),
+    /// It may go to its upstream.
+    Allow(Permit),
+    /// The access cookie has ended, but this refresh token came along: use it and ask again.
+    Refresh(String),
+    /// It may not.
+    Refuse(Refusal),
+}
+
+/// What is known of a refresh on the way when the gate is asked.
+pub enum Renewed {
+    /// None was tried.
+    NotTried,
+    /// It brought this access token.
+    Access(String),
+    /// It brought nothing; the cookies of this request no longer count.
+    Failed,
+}
+
+/// What our own endpoints are told about a request.
+pub struct Own {
+    /// Who asks, if a valid token came along.
+    pub principal: Option<Arc<Principal>>,
+    /// The session of the token that came along, which may have expired; for signing out.
+    pub session: Option<Claimed>,
+    /// What the browser says about where the request was made.
+    pub cross_site: CrossSite,
+    /// Whether one of our cookies came along.
+    pub cookies: bool,
+    /// The canonical path.
+    pub path: String,
+}
+
+/// The gate.
+pub struct Gate {
+    snapshot: ArcSwap<Snapshot>,
+}
+
+enum Caller {
+    Nobody,
+    /// No valid token; the reason, and whether a refresh might help.
+    Refused(Rejection),
+    Somebody(Arc<Verified>),
+}
+
+impl Gate {
+    /// A gate that decides by `snapshot`.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot: ArcSwap::from_pointee(snapshot) }
+    }
+
+    /// From now on decides by `snapshot`; requests under way finish under the one they began with.
+    pub fn swap(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// The snapshot in force.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Decides.
+    #[must_use]
+    pub fn decide(&self, head: &RequestHead<'_>, now: Timestamp, renewed: Renewed) -> Verdict {
+        let snapshot = self.snapshot.load_full();
+        match snapshot.decide(head, now, &renewed) {
+            Ok(Step::Own(own)) => Verdict::Own(own),
+            Ok(Step::Refresh(token)) => Verdict::Refresh(token),
+            Ok(Step::Allow(allowed)) => Verdict::Allow(allowed.into_permit(snapshot)),
+            Err(refusal) => Verdict::Refuse(refusal),
+        }
+    }
+}
+
+enum Step {
+    Own(Own),
+    Refresh(String),
+    Allow(Allowed),
+}
+
+struct Allowed {
+    upstream: usize,
+    caller: Option<Arc<Verified>>,
+    assertion: Option<http::HeaderValue>,
+    target: Option<PathAndQuery>,
+    forward_token: bool,
+    max_body: Option<u64>,
+}
+
+impl Allowed {
+    fn into_permit(self, snapshot: Arc<Snapshot>) -> Permit {
+        Permit {
+            snapshot,
+            upstream: self.upstream,
+            caller: self.caller,
+            assertion: self.assertion,
+            target: self.target,
+            forward_token: self.forward_token,
+            max_body: self.max_body,
+        }
+    }
+}
+
+impl Snapshot {
+    fn decide(&self, head: &RequestHead<'_>, now: Timestamp, renewed: &Renewed) -> Result<Step, Refusal> {
+        let path = Policy::read_path(head.path).map_err(Refusal::Path)?;
+        let presented = self.presented(head, renewed);
+        let caller = self.caller(&presented, now);
+        if let Some(token) = self.refreshable(&presented, &caller, path.as_str()) {
+            return Ok(Step::Refresh(token.to_owned()));
+        }
+        if self.is_own(path.as_str()) {
+            return Ok(Step::Own(self.own(head, &presented, &path, (&caller, now))));
+        }
+        let host = canonical_host(head.host);
+        let route = self.route(&host, &path)?;
+        let somebody = if let Caller::Somebody(v) = &caller { Some(v) } else { None };
+        let decision = self.policy.decide(&Ask {
+            method: head.method,
+            host: &host,
+            path: &path,
+            route,
+            caller: somebody.map(|v| v.caller()),
+            client_ip: head.client_ip,
+            now,
+        });
+        match decision.outcome {
+            Outcome::Allowed { .. } => {}
+            Outcome::NeedsSignIn(_) => return Err(Refusal::SignIn(caller.fault())),
+            Outcome::NeedsElevation(reason) => return Err(Refusal::Elevate(reason)),
+            // A token that does not count is told so, before anything about the rule is.
+            Outcome::Forbidden(reason) => {
+                return Err(caller.fault().map_or(Refusal::Forbidden(reason), |r| Refusal::SignIn(Some(r))));
+            }
+        }
+        let by_cookie = somebody.is_some() && matches!(presented.access, Credentials::Cookie(_));
+        if by_cookie
+            && !CrossSite::of(head.headers, &self.settings.public_url).admits_cookie(head.method, head.upgrade)
+        {
+            return Err(Refusal::CrossSite);
+        }
+        let upstream = self.upstream_of(route.id);
+        Ok(Step::Allow(Allowed {
+            assertion: somebody.and_then(|v| self.assertion_for(v, upstream, head, &path, now)),
+            upstream,
+            caller: somebody.cloned(),
+            target: rewritten_target(head, &path)?,
+            forward_token: route.forward_token,
+            max_body: route.max_body,
+        }))
+    }
+
+    fn is_own(&self, path: &str) -> bool {
+        path.strip_prefix(self.settings.auth_prefix.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// What came along, with the outcome of a refresh in place of the cookies.
+    fn presented<'a>(&self, head: &'a RequestHead<'_>, renewed: &'a Renewed) -> Presented<'a> {
+        let presented = Presented::of(head.headers, &self.cookies);
+        match renewed {
+            Renewed::NotTried => presented,
+            Renewed::Access(token) => Presented { access: Credentials::Cookie(token), refresh: None },
+            Renewed::Failed => Presented { access: Credentials::None, refresh: None },
+        }
+    }
+
+    fn own(
+        &self,
+        head: &RequestHead<'_>,
+        presented: &Presented<'_>,
+        path: &CanonicalPath<'_>,
+        (caller, now): (&Caller, Timestamp),
+    ) -> Own {
+        let token = match presented.access {
+            Credentials::Bearer(t) | Credentials::Cookie(t) => Some(t),
+            _ => None,
+        };
+        let (principal, session) = match caller {
+            Caller::Somebody(v) => {
+                let p = v.principal();
+                (Some(p.clone()), Some((p.id, p.session)))
+            }
+            Caller::Refused(Rejection::Expired) => (None, token.and_then(|t| self.identify(t, now))),
+            _ => (None, None),
+        };
+        Own {
+            principal,
+            session,
+            cross_site: CrossSite::of(head.headers, &self.settings.public_url),
+            cookies: sends_our_cookies(head.headers, &self.cookies),
+            path: path.as_str().to_owned(),
+        }
+    }
+
+    fn route(&self, host: &str, path: &CanonicalPath<'_>) -> Result<&Route, Refusal> {
+        let route = self.policy.route(host, path).ok_or(Refusal::NoRoute)?;
+        route.admit(path).map_err(Refusal::Path)?;
+        Ok(route)
+    }
+
+    fn caller(&self, presented: &Presented<'_>, now: Timestamp) -> Caller {
+        match presented.access {
+            Credentials::None => Caller::Nobody,
+            Credentials::Malformed => Caller::Refused(Rejection::Malformed),
+            Credentials::Ambiguous => Caller::Refused(Rejection::Ambiguous),
+            Credentials::Bearer(token) | Credentials::Cookie(token) => match self.verify(token, now) {
+                Ok(verified) => Caller::Somebody(verified),
+                Err(rejection) => Caller::Refused(rejection),
+            },
+        }
+    }
+
+    /// The refresh token of a browser whose access cookie has ended or gone. Bearer clients refresh by themselves,
+    /// and style sheets need nobody.
+    fn refreshable<'a>(&self, presented: &Presented<'a>, caller: &Caller, path: &str) -> Option<&'a str> {
+        let rest = path.strip_prefix(self.settings.auth_prefix.as_str()).unwrap_or_default();
+        let ended = match presented.access {
+            Credentials::None => true,
+            Credentials::Cookie(_) => matches!(caller, Caller::Refused(Rejection::Expired)),
+            _ => false,
+        };
+        presented.refresh.filter(|_| ended && !rest.starts_with("/static/"))
+    }
+
+    fn assertion_for(
+        &self,
+        caller: &Verified,
+        upstream: usize,
+        head: &RequestHead<'_>,
+        path: &CanonicalPath<'_>,
+        now: Timestamp,
+    ) -> Option<http::HeaderValue> {
+        match self.upstreams()[upstream].mode() {
+            AssertionMode::Off => None,
+            AssertionMode::Session => self.assertion(caller, upstream, now),
+            AssertionMode::Request => {
+                let request = RequestBinding { method: head.method.as_str(), host: head.host, path: path.as_str() };
+                self.bound_assertion(caller, upstream, &request, now)
+            }
+        }
+    }
+}
+
+impl Caller {
+    fn fault(&self) -> Option<Rejection> {
+        if let Self::Refused(r) = self { Some(*r) } else { None }
+    }
+}
+
+fn sends_our_cookies(headers: &HeaderMap, names: &super::CookieNames) -> bool {
+    let came = Presented::of(headers, names);
+    came.refresh.is_some() || matches!(came.access, Credentials::Cookie(_) | Credentials::Ambiguous)
+}
+
+/// The target to forward, where it is not byte for byte what arrived.
+fn rewritten_target(head: &RequestHead<'_>, path: &CanonicalPath<'_>) -> Result<Option<PathAndQuery>, Refusal> {
+    if path.as_str() == head.path {
+        return Ok(None);
+    }
+    let text = match head.query {
+        Some(query) => format!("{}?{query}", path.as_str()),
+        None => path.as_str().to_owned(),
+    };
+    PathAndQuery::try_from(text).map(Some).map_err(|_| Refusal::Internal)
+}
+
+/// Lower case, without port and without the root's trailing dot (H-05, H-06).
+fn canonical_host(host: &str) -> Cow<'_, str> {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some(_) => host.split_inclusive(']').next().unwrap_or(host),
+        None => host.split(':').next().unwrap_or(host),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h_05_h_06_hosts_are_compared_in_one_form() {
+        for host in ["admin.example.com", "ADMIN.Example.com", "admin.example.com.", "admin.example.com:8443", "Admin.example.com.:80"] {
+            assert_eq!(canonical_host(host), "admin.example.com", "{host}");
+        }
+        assert_eq!(canonical_host("[::1]:8080"), "[::1]");
+    }
+}

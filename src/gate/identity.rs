@@ -1,0 +1,109 @@
+//! Which headers a client may never bring to an upstream, whatever the route.
+
+use http::HeaderName;
+
+/// Prefixes of names that say who someone is, where a request came from, or how it shall be treated: ours
+/// and those of every well-known gateway. Compared after folding, so `X_Auth.User` is `x-auth-user`.
+const RESERVED_PREFIXES: [&str; 22] = [
+    "cf-access-",
+    "remote-",
+    "x-amzn-oidc-",
+    "x-auth-",
+    "x-authentik-",
+    "x-client-cert",
+    "x-envoy-internal",
+    "x-forwarded",
+    "x-goog-authenticated-user",
+    "x-goog-iap-",
+    "x-goog-user",
+    "x-gw-",
+    "x-http-method",
+    "x-method-override",
+    "x-middleware-",
+    "x-ms-client-principal",
+    "x-original-",
+    "x-pomerium-",
+    "x-remote-",
+    "x-rewrite-",
+    "x-stagedoor-",
+    "x-webauth-",
+];
+
+/// Whole names of the same kind.
+const RESERVED_NAMES: [&str; 10] = [
+    "auth-user",
+    "cf-connecting-ip",
+    "client-ip",
+    "forwarded",
+    "proxy",
+    "true-client-ip",
+    "x-client-ip",
+    "x-real-ip",
+    "x-request-id",
+    "x-skip-auth",
+];
+
+/// Names that steer the connection or carry credentials: reserved only when they are spelled with
+/// `_` or `.`, which some servers read as `-`.
+const FRAMING_NAMES: [&str; 8] =
+    ["authorization", "connection", "content-length", "cookie", "host", "te", "transfer-encoding", "upgrade"];
+
+/// Longest name that can be reserved; longer ones are compared by their beginning.
+const MAX_FOLDED: usize = 64;
+
+/// Whether a client's header of this name is dropped before anything is forwarded, in every case,
+/// `-`/`_`/`.` variant and duplicate (I-02, I-04).
+#[must_use]
+pub fn is_reserved_header(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return is_reserved_folded(name);
+    }
+    let mut buf = [0u8; MAX_FOLDED];
+    let len = name.len().min(MAX_FOLDED);
+    for (to, from) in buf.iter_mut().zip(name.bytes()) {
+        *to = if from.is_ascii_alphanumeric() { from.to_ascii_lowercase() } else { b'-' };
+    }
+    let folded = std::str::from_utf8(&buf[..len]).unwrap_or("x-auth-");
+    is_reserved_folded(folded) || FRAMING_NAMES.contains(&folded)
+}
+
+fn is_reserved_folded(name: &str) -> bool {
+    // Most names of ordinary requests end here.
+    let candidate = matches!(name.as_bytes().first(), Some(b'x' | b'r' | b'c' | b'f' | b'p' | b't' | b'a'));
+    candidate
+        && (RESERVED_PREFIXES.iter().any(|p| name.starts_with(p)) || RESERVED_NAMES.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reserved(name: &str) -> bool {
+        is_reserved_header(&HeaderName::from_bytes(name.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn i_02_i_04_every_spelling_of_an_identity_name_is_reserved() {
+        for name in [
+            "X-Auth-User", "x_auth_user", "X-Auth_User", "x.auth.user", "X~Auth~User", "x-auth-user-id", "X-AUTH-ROLES",
+            "Remote-User", "remote_user", "X-Forwarded-User", "X-Forwarded-For", "x_forwarded_proto",
+            "X-Forwarded-Prefix", "X-Auth-Request-Email", "X-Authentik-Username", "X-Pomerium-Claim-Email",
+            "Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data", "X-Goog-Authenticated-User-Email", "Forwarded",
+            "Proxy", "X-Real-IP", "X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL",
+            "X-Middleware-Subrequest", "Transfer_Encoding", "content.length",
+        ] {
+            assert!(reserved(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn ordinary_names_pass() {
+        for name in [
+            "accept", "content-type", "user-agent", "x-requested-with", "x-csrf-token", "authorization", "cookie",
+            "content-length", "api_key", "x-custom", "range", "referer", "priority", "te", "traceparent",
+        ] {
+            assert!(!reserved(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What an allowed verdict hands over. The proxy builds an upstream peer from a `Permit` and from nothing
+//! else; its fields are private, so only the gate makes one.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, COOKIE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::credentials::pairs;
+use super::{CookieNames, Snapshot, Verified, is_reserved_header};
+
+/// Leave to forward one request.
+pub struct Permit {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) upstream: usize,
+    pub(super) caller: Option<Arc<Verified>>,
+    pub(super) assertion: Option<HeaderValue>,
+    pub(super) target: Option<PathAndQuery>,
+    pub(super) forward_token: bool,
+    pub(super) max_body: Option<u64>,
+}
+
+impl Permit {
+    /// Which upstream, by its place in the configuration.
+    #[must_use]
+    pub fn upstream(&self) -> usize {
+        self.upstream
+    }
+
+    /// The canonical target, where it differs from what the client sent.
+    #[must_use]
+    pub fn target(&self) -> Option<&PathAndQuery> {
+        self.target.as_ref()
+    }
+
+    /// The route's own cap on the request body, in bytes.
+    #[must_use]
+    pub fn max_body(&self) -> Option<u64> {
+        self.max_body
+    }
+
+    /// Who asks; `None` on public paths without a valid token.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Arc<Verified>> {
+        self.caller.as_ref()
+    }
+
+    /// Rewrites a request's fields for the upstream: removes everything a client may not set, and our own
+    /// credentials; then sets the identity, each field once. Runs after hop-by-hop fields were stripped,
+    /// so that `Connection` cannot nominate ours away (I-05).
+    pub fn rewrite(&self, headers: &mut HeaderMap) {
+        self.strip(headers);
+        let Some(caller) = &self.caller else { return };
+        let upstream = &self.snapshot.upstreams()[self.upstream];
+        for (name, value) in upstream.names().iter().zip(caller.values()) {
+            headers.insert(name.clone(), value.clone());
+        }
+        if let Some(assertion) = &self.assertion {
+            headers.insert(upstream.assertion_name().clone(), assertion.clone());
+        }
+    }
+
+    fn strip(&self, headers: &mut HeaderMap) {
+        // Almost every request has none to remove; the list is made only when there are some.
+        let extra = self.snapshot.reserved_names();
+        let reserved: Vec<HeaderName> =
+            headers.keys().filter(|n| is_reserved_header(n) || extra.matches(n)).cloned().collect();
+        for name in reserved {
+            headers.remove(name);
+        }
+        if self.forward_token {
+            return;
+        }
+        if headers.get(AUTHORIZATION).is_some_and(is_bearer) {
+            headers.remove(AUTHORIZATION);
+        }
+        strip_cookies(headers);
+    }
+}
+
+fn is_bearer(value: &HeaderValue) -> bool {
+    value.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+}
+
+/// Takes our cookies out and leaves the others as they were.
+fn strip_cookies(headers: &mut HeaderMap) {
+    let ours = |v: &HeaderValue| {
+        let text = String::from_utf8_lossy(v.as_bytes());
+        text.split(';').any(|p| CookieNames::is_ours(p.split('=').next().unwrap_or_default()))
+    };
+    if !headers.get_all(COOKIE).iter().any(ours) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|field| {
+            let text = String::from_utf8_lossy(field.as_bytes());
+            let rest: Vec<String> = pairs(&text)
+                .filter(|(name, _)| !CookieNames::is_ours(name))
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            HeaderValue::from_str(&rest.join("; ")).ok().filter(|v| !v.is_empty())
+        })
+        .collect();
+    headers.remove(COOKIE);
+    for field in kept {
+        headers.append(COOKIE, field);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i_14_our_cookies_leave_and_others_stay() {
+        let mut h = HeaderMap::new();
+        h.append(COOKIE, "a=1; stagedoor_refresh=x; b=2".parse().unwrap());
+        h.append(COOKIE, "__Host-stagedoor_access=y".parse().unwrap());
+        strip_cookies(&mut h);
+        let left: Vec<_> = h.get_all(COOKIE).iter().collect();
+        assert_eq!(left, ["a=1; b=2"]);
+    }
+}
