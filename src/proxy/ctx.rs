@@ -1,0 +1,47 @@
+//! What one request carries from phase to phase.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderValue;
+
+use crate::gate::{Permit, Refusal};
+use crate::model::{ClientIp, Entropy, RequestId, Timestamp};
+
+/// One request's state.
+pub struct Ctx {
+    /// When it arrived; the only reading of the clock.
+    pub(super) now: Timestamp,
+    /// Its id in logs and headers.
+    pub(super) id: RequestId,
+    /// Whose it is.
+    pub(super) client_ip: Option<ClientIp>,
+    /// Leave to reach an upstream; without it no peer can be built.
+    pub(super) permit: Option<Permit>,
+    /// Cookies to set with the answer, after a refresh on the way.
+    pub(super) cookies: Vec<HeaderValue>,
+    /// Bytes of the request body so far, and how many there may be.
+    pub(super) body: (u64, u64),
+    /// Why it was refused.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Makes request ids: unique in this process, unpredictable across processes, without asking the system
+/// for randomness each time.
+pub(super) struct RequestIds {
+    prefix: [u8; 8],
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(super) fn new(entropy: &dyn Entropy) -> Self {
+        Self { prefix: entropy.bytes(), next: AtomicU64::new(u64::from_le_bytes(entropy.bytes()) >> 1) }
+    }
+
+    pub(super) fn next(&self) -> RequestId {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.prefix);
+        bytes[8..].copy_from_slice(&n.to_be_bytes());
+        RequestId::from_bytes(bytes)
+    }
+}

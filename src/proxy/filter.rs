@@ -1,0 +1,365 @@
+//! Pingora's phases. [`Front::request_filter`] asks the gate; everything after it works from the `Permit` that only an
+//! allowed verdict leaves in the context.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use ipnet::IpNet;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use super::bridge::{self, OwnApp};
+use super::ctx::{Ctx, RequestIds};
+use super::head::{self, Client};
+use super::respond::{self, Pages};
+use super::settings::Limits;
+use super::upstream::Upstreams;
+use crate::gate::{CookieNames, Gate, Own, Permit, Refusal, RequestHead, Renewed, UpstreamFailure, Verdict};
+use crate::metrics::Metrics;
+use crate::model::{ClientIp, Clock, Entropy};
+
+/// Gets a browser a new access token on the way.
+#[async_trait]
+pub trait Renew: Send + Sync + 'static {
+    /// Uses the refresh token.
+    async fn renew(&self, refresh: &str, client: &Client) -> Renewal;
+}
+
+/// What came of a refresh on the way.
+pub enum Renewal {
+    /// A new access token, and the `Set-Cookie` values that go with it.
+    Renewed {
+        /// The access token.
+        access: String,
+        /// For the answer.
+        cookies: Vec<HeaderValue>,
+    },
+    /// The session is over; the `Set-Cookie` values that clear the cookies.
+    Ended(Vec<HeaderValue>),
+    /// Nobody knows right now; the session may well be alive.
+    Unavailable,
+}
+
+/// What the proxy is made of.
+pub struct FrontParts {
+    /// Decides.
+    pub gate: Arc<Gate>,
+    /// Where allowed requests go.
+    pub upstreams: Arc<Upstreams>,
+    /// Our own endpoints.
+    pub own: Arc<dyn OwnApp>,
+    /// Refreshes on the way.
+    pub renew: Arc<dyn Renew>,
+    /// Error pages.
+    pub pages: Pages,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For request ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Limits on requests.
+    pub limits: Limits,
+    /// Whose `X-Forwarded-*` count.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// The proxy's application: implements Pingora's phases.
+pub struct Front {
+    parts: FrontParts,
+    ids: RequestIds,
+    scheme: HeaderValue,
+}
+
+/// `X-Request-Id`.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// How long an upgraded connection may be silent.
+const UPGRADED_IDLE: Duration = Duration::from_secs(3600);
+
+impl Front {
+    /// Puts the proxy together.
+    #[must_use]
+    pub fn new(parts: FrontParts) -> Self {
+        let secure = parts.gate.snapshot().settings().secure_cookies();
+        let ids = RequestIds::new(&*parts.entropy);
+        Self { parts, ids, scheme: HeaderValue::from_static(if secure { "https" } else { "http" }) }
+    }
+
+    /// Decides, refreshing once on the way where that helps.
+    async fn verdict(&self, session: &Session, ctx: &mut Ctx, ip: ClientIp) -> Verdict {
+        let head = match head::request_head(session.req_header(), ip) {
+            Ok(head) => head,
+            Err(refusal) => return Verdict::Refuse(refusal),
+        };
+        match self.parts.gate.decide(&head, ctx.now, Renewed::NotTried) {
+            Verdict::Refresh(token) => self.renew(&head, &token, ctx).await,
+            verdict => verdict,
+        }
+    }
+
+    async fn renew(&self, head: &RequestHead<'_>, refresh: &str, ctx: &mut Ctx) -> Verdict {
+        let client = client(head, ctx);
+        let renewed = match self.parts.renew.renew(refresh, &client).await {
+            Renewal::Renewed { access, cookies } => {
+                ctx.cookies = cookies;
+                Renewed::Access(access)
+            }
+            Renewal::Ended(cookies) => {
+                ctx.cookies = cookies;
+                Renewed::Failed
+            }
+            Renewal::Unavailable => {
+                return Verdict::Refuse(Refusal::Unavailable { retry_after: Duration::from_secs(2) });
+            }
+        };
+        self.parts.gate.decide(head, ctx.now, renewed)
+    }
+
+    async fn serve_own(&self, session: &mut Session, ctx: &Ctx, own: Own) -> Result<Option<Refusal>> {
+        let request = match bridge::read(session, &own).await.map_err(|e| e.into_down())? {
+            Ok(request) => request,
+            Err(refusal) => return Ok(Some(refusal)),
+        };
+        let client = client_of(request.headers(), ctx);
+        let response = self.parts.own.call(request, own, client).await;
+        self.parts.metrics.answered(response.status().as_u16());
+        bridge::write(session, response, &answer_fields(ctx)).await?;
+        Ok(None)
+    }
+
+    async fn refuse(&self, session: &mut Session, ctx: &mut Ctx, refusal: Refusal) -> Result<()> {
+        ctx.refusal = Some(refusal);
+        self.note(session, ctx, refusal);
+        let snapshot = self.parts.gate.snapshot();
+        let ip = ctx.client_ip.unwrap_or(ClientIp::new([0, 0, 0, 0].into()));
+        let answer = {
+            let head = head::request_head(session.req_header(), ip).ok();
+            respond::refused(refusal, head.as_ref(), &snapshot, &self.parts.pages, ctx.id)
+        };
+        let own_session = session.response_written().is_none();
+        if own_session { respond::write(session, answer, &answer_fields(ctx)).await } else { Ok(()) }
+    }
+
+    /// One line and one count for each refusal (INV-7).
+    fn note(&self, session: &Session, ctx: &Ctx, refusal: Refusal) {
+        self.parts.metrics.refused(refusal.reason());
+        self.parts.metrics.answered(refusal.status());
+        let req = session.req_header();
+        tracing::info!(
+            request_id = %ctx.id,
+            reason = refusal.reason(),
+            status = refusal.status(),
+            method = %req.method,
+            path = ?req.uri.path(),
+            client_ip = ctx.client_ip.map(tracing::field::display),
+            "request refused"
+        );
+    }
+
+    fn describe_request(&self, ctx: &Ctx, host: Option<HeaderValue>, headers: &mut http::HeaderMap) {
+        if let Some(ip) = ctx.client_ip.and_then(|ip| HeaderValue::from_str(&ip.to_string()).ok()) {
+            headers.insert(FORWARDED_FOR, ip);
+        }
+        headers.insert(FORWARDED_PROTO, self.scheme.clone());
+        if let Some(host) = host {
+            headers.insert(FORWARDED_HOST, host);
+        }
+        headers.insert(REQUEST_ID, id_value(ctx));
+    }
+}
+
+fn id_value(ctx: &Ctx) -> HeaderValue {
+    HeaderValue::from_str(&ctx.id.to_string()).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn answer_fields(ctx: &Ctx) -> Vec<(HeaderName, HeaderValue)> {
+    let cookies = ctx.cookies.iter().map(|c| (header::SET_COOKIE, c.clone()));
+    cookies.chain(std::iter::once((REQUEST_ID, id_value(ctx)))).collect()
+}
+
+fn client(head: &RequestHead<'_>, ctx: &Ctx) -> Client {
+    client_of(head.headers, ctx)
+}
+
+fn client_of(headers: &http::HeaderMap, ctx: &Ctx) -> Client {
+    let agent = headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    Client {
+        ip: ctx.client_ip.unwrap_or(ClientIp::new([0, 0, 0, 0].into())),
+        user_agent: agent.unwrap_or_default(),
+        request_id: ctx.id,
+    }
+}
+
+/// The body limit for this request.
+fn body_cap(permit: &Permit, limits: &Limits) -> u64 {
+    permit.max_body().unwrap_or(limits.body_bytes)
+}
+
+fn declared_length(req: &RequestHeader) -> u64 {
+    let field = req.headers.get(header::CONTENT_LENGTH);
+    field.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0)
+}
+
+#[async_trait]
+impl ProxyHttp for Front {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx {
+            now: self.parts.clock.now(),
+            id: self.ids.next(),
+            client_ip: None,
+            permit: None,
+            cookies: Vec::new(),
+            body: (0, 0),
+            refusal: None,
+        }
+    }
+
+    /// No compression: that is the upstream's or the edge's business, and costs each request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<()> {
+        let upgrade = session.is_upgrade_req();
+        session.set_read_timeout(Some(if upgrade { UPGRADED_IDLE } else { self.parts.limits.body_timeout }));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        let ip = head::client_ip(session, &self.parts.trusted_proxies);
+        ctx.client_ip = Some(ip);
+        let refusal = match self.verdict(session, ctx, ip).await {
+            Verdict::Allow(permit) => {
+                ctx.body.1 = body_cap(&permit, &self.parts.limits);
+                let fits = declared_length(session.req_header()) <= ctx.body.1;
+                ctx.permit = fits.then_some(permit);
+                if fits { None } else { Some(Refusal::BodyTooLarge) }
+            }
+            Verdict::Own(own) => match self.serve_own(session, ctx, own).await? {
+                None => return Ok(true),
+                refusal => refusal,
+            },
+            Verdict::Refuse(refusal) => Some(refusal),
+            Verdict::Refresh(_) => Some(Refusal::Internal),
+        };
+        let Some(refusal) = refusal else { return Ok(false) };
+        self.refuse(session, ctx, refusal).await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<pingora::prelude::HttpPeer>> {
+        let permit = ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
+        let peer = self.parts.upstreams.peer(permit, session.is_upgrade_req());
+        peer.ok_or_else(|| *Error::explain(ErrorType::ConnectError, "no server is well").into_up()).map_err(Box::new)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        upstream_request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let permit = ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
+        // As plain parts: names go out in lower case, and inserting needs no second map for their case.
+        let empty = RequestHeader::build_no_case(http::Method::GET, b"/", None)?;
+        let mut parts: http::request::Parts = std::mem::replace(upstream_request, empty).into();
+        let host = parts.headers.get(header::HOST).cloned();
+        permit.rewrite(&mut parts.headers);
+        self.describe_request(ctx, host, &mut parts.headers);
+        if let Some(target) = permit.target() {
+            parts.uri = target.clone().into();
+        }
+        *upstream_request = parts.into();
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        ctx.body.0 += body.as_ref().map_or(0, |b| b.len() as u64);
+        if ctx.body.0 > ctx.body.1 && ctx.body.1 > 0 {
+            ctx.refusal = Some(Refusal::BodyTooLarge);
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
+        }
+        Ok(())
+    }
+
+    /// Our cookies are ours to set, not the upstream's (I-18).
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        _ctx: &mut Ctx,
+    ) -> Result<()> {
+        if !response.headers.contains_key(header::SET_COOKIE) {
+            return Ok(());
+        }
+        let all: Vec<HeaderValue> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+        response.remove_header(&header::SET_COOKIE);
+        for cookie in all.into_iter().filter(|c| !sets_ours(c)) {
+            response.append_header(header::SET_COOKIE, cookie)?;
+        }
+        Ok(())
+    }
+
+    async fn response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        self.parts.metrics.proxied(response.status.as_u16());
+        for cookie in ctx.cookies.drain(..) {
+            response.append_header(header::SET_COOKIE, cookie)?;
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Ctx) -> FailToProxy {
+        let Some(refusal) = ctx.refusal.or_else(|| refusal_of(e)) else {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        };
+        if refusal.status() >= 500 {
+            let upstream = ctx.permit.as_ref().map(|p| self.parts.upstreams.name(p.upstream()));
+            tracing::warn!(request_id = %ctx.id, upstream, error = %e, "request failed");
+        }
+        session.set_keepalive(None);
+        if self.refuse(session, ctx, refusal).await.is_err() {
+            tracing::debug!(request_id = %ctx.id, "the client left before its answer");
+        }
+        FailToProxy { error_code: refusal.status(), can_reuse_downstream: false }
+    }
+
+    /// Everything worth a line was logged where it happened.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true
+    }
+}
+
+fn sets_ours(cookie: &HeaderValue) -> bool {
+    let text = String::from_utf8_lossy(cookie.as_bytes());
+    CookieNames::is_ours(text.split(['=', ';']).next().unwrap_or_default())
+}
+
+/// What a failure means to the client; `None` when the client itself has gone.
+fn refusal_of(e: &Error) -> Option<Refusal> {
+    match (e.esource(), e.etype()) {
+        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
+            Some(Refusal::Upstream(UpstreamFailure::TimedOut))
+        }
+        (ErrorSource::Upstream, _) => Some(Refusal::Upstream(UpstreamFailure::Down)),
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(Refusal::BodyTooSlow),
+        (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => {
+            Some(Refusal::Head(crate::gate::HeadRefusal::Malformed("body_malformed")))
+        }
+        (ErrorSource::Downstream, _) => None,
+        _ => Some(Refusal::Internal),
+    }
+}

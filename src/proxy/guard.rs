@@ -1,0 +1,235 @@
+//! Owns each downstream connection. Reads every HTTP/1.x head itself, under one deadline and one size limit, lets
+//! [`strict`](super::strict) look at the raw bytes, and only then hands connection and bytes to Pingora.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
+use pingora::prelude::timeout;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::Stream;
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::filter::Front;
+use super::respond;
+use super::settings::Limits;
+use super::strict;
+use crate::gate::{HeadRefusal, Refusal};
+use crate::metrics::Metrics;
+use crate::model::ClientIp;
+
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What one read asks for; a usual head fits in.
+const READ_BYTES: usize = 4096;
+/// How much of what a refused client still sends is thrown away, so that it gets to read the answer.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_TIME: Duration = Duration::from_millis(500);
+
+/// The connection guard around the proxy.
+pub struct Guard {
+    proxy: Arc<HttpProxy<Front>>,
+    limits: Limits,
+    h2c: bool,
+    metrics: Arc<Metrics>,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+enum Head {
+    /// Complete and well-formed; what follows it may already be in the buffer.
+    Http1(BytesMut),
+    /// The client speaks HTTP/2 from the start.
+    Http2(BytesMut),
+    Refused(HeadRefusal),
+    /// Closed, or silent for so long that nobody waits for an answer.
+    Gone,
+}
+
+impl Guard {
+    /// A guard in front of `proxy`. With `h2c`, clients may speak HTTP/2 without TLS by prior knowledge
+    /// (RFC 9113 section 3.3).
+    #[must_use]
+    pub fn new(proxy: HttpProxy<Front>, limits: Limits, h2c: bool, metrics: Arc<Metrics>) -> Self {
+        Self { proxy: Arc::new(proxy), limits, h2c, metrics, open: Mutex::new(HashMap::new()) }
+    }
+
+    fn enter(self: &Arc<Self>, stream: &Stream) -> Option<Place> {
+        let addr = stream.get_socket_digest()?.peer_addr()?.as_inet().map(|a| a.ip())?;
+        let bucket = ClientIp::new(addr).bucket();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(bucket).or_insert(0);
+        if *count >= self.limits.connections_per_address {
+            return None;
+        }
+        *count += 1;
+        Some(Place { guard: self.clone(), bucket })
+    }
+
+    async fn first_head(&self, stream: &mut Stream) -> Head {
+        let mut buf = BytesMut::with_capacity(READ_BYTES);
+        self.complete(stream, &mut buf).await
+    }
+
+    /// The head of a further request: the connection may idle before it.
+    async fn next_head(&self, stream: &mut Stream, shutdown: &mut ShutdownWatch) -> Head {
+        let mut buf = BytesMut::with_capacity(READ_BYTES);
+        let first = tokio::select! {
+            biased;
+            read = timeout(self.limits.idle_timeout, stream.read_buf(&mut buf)) => read,
+            _ = shutdown.changed() => return Head::Gone,
+        };
+        match first {
+            Ok(Ok(n)) if n > 0 => {}
+            _ => return Head::Gone,
+        }
+        match self.look(buf.as_ref(), 0) {
+            Some(Ok(())) => Head::Http1(buf),
+            Some(Err(refusal)) => Head::Refused(refusal),
+            None => self.complete(stream, &mut buf).await,
+        }
+    }
+
+    /// Reads until the head is complete, within the head deadline.
+    async fn complete(&self, stream: &mut Stream, buf: &mut BytesMut) -> Head {
+        let silent = buf.is_empty();
+        match timeout(self.limits.head_timeout, self.read_on(stream, buf)).await {
+            Ok(head) => head,
+            Err(_) if silent && buf.is_empty() => Head::Gone,
+            Err(_) => Head::Refused(HeadRefusal::TooSlow),
+        }
+    }
+
+    async fn read_on(&self, stream: &mut Stream, buf: &mut BytesMut) -> Head {
+        loop {
+            let seen = buf.len();
+            match stream.read_buf(buf).await {
+                Ok(n) if n > 0 => {}
+                _ => return Head::Gone,
+            }
+            if self.h2c && H2_PREFACE.starts_with(&buf[..buf.len().min(H2_PREFACE.len())]) {
+                if buf.len() >= H2_PREFACE.len() {
+                    return Head::Http2(std::mem::take(buf));
+                }
+                continue;
+            }
+            match self.look(buf, seen) {
+                Some(Ok(())) => return Head::Http1(std::mem::take(buf)),
+                Some(Err(refusal)) => return Head::Refused(refusal),
+                None => {}
+            }
+        }
+    }
+
+    /// `None`: more bytes are needed. `seen` bytes were looked at before.
+    fn look(&self, buf: &[u8], seen: usize) -> Option<Result<(), HeadRefusal>> {
+        let from = seen.saturating_sub(3);
+        if let Some(at) = buf[from..].windows(4).position(|w| w == b"\r\n\r\n") {
+            let end = from + at + 4;
+            if end > self.limits.head_bytes {
+                return Some(Err(HeadRefusal::TooLarge));
+            }
+            return Some(strict::check(&buf[..end], &self.limits));
+        }
+        if buf.len() > self.limits.head_bytes {
+            return Some(Err(HeadRefusal::TooLarge));
+        }
+        // A bare LF would never complete the head: say so now instead of waiting.
+        let bare = buf.iter().enumerate().any(|(i, b)| *b == b'\n' && (i == 0 || buf[i - 1] != b'\r'));
+        bare.then_some(Err(HeadRefusal::Malformed("bare_line_feed")))
+    }
+
+    async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
+        let mut stopping = shutdown.clone();
+        let mut head = self.first_head(&mut stream).await;
+        let mut settings: Option<HttpPersistentSettings> = None;
+        loop {
+            let buf = match head {
+                Head::Http1(buf) => buf,
+                Head::Http2(buf) => return self.serve_http2(stream, &buf, shutdown).await,
+                Head::Refused(refusal) => return self.refuse(stream, refusal).await,
+                Head::Gone => return None,
+            };
+            let mut session = ServerSession::new_http1(stream);
+            match settings.take() {
+                Some(kept) => kept.apply_to_session(&mut session),
+                None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
+            }
+            session.set_pipelined_prefix(buf);
+            let reused: ReusedHttpStream = self.proxy.process_new_http(session, shutdown).await?;
+            (stream, settings) = reused.consume();
+            head = self.next_head(&mut stream, &mut stopping).await;
+        }
+    }
+
+    async fn serve_http2(&self, stream: Stream, read: &[u8], shutdown: &ShutdownWatch) -> Option<()> {
+        let any = stream.into_any();
+        let mut plain = any.downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
+        plain.rewind(read);
+        self.proxy.process_new(plain, shutdown).await;
+        None
+    }
+
+    async fn refuse(&self, mut stream: Stream, refusal: HeadRefusal) -> Option<()> {
+        let refusal = Refusal::Head(refusal);
+        self.metrics.refused(refusal.reason());
+        tracing::info!(reason = refusal.reason(), status = refusal.status(), "request refused");
+        let answer = respond::raw(refusal);
+        stream.write_all(&answer).await.ok()?;
+        stream.flush().await.ok()?;
+        let _ = timeout(LINGER_TIME, linger(&mut stream)).await;
+        None
+    }
+}
+
+/// Reads what is still under way: closing on unread bytes would reset the connection, and the answer with it.
+async fn linger(stream: &mut Stream) {
+    let _ = AsyncWriteExt::shutdown(stream).await;
+    let mut sink = BytesMut::with_capacity(READ_BYTES);
+    let mut total = 0;
+    while total < LINGER_BYTES {
+        sink.clear();
+        match stream.read_buf(&mut sink).await {
+            Ok(n) if n > 0 => total += n,
+            _ => return,
+        }
+    }
+}
+
+#[async_trait]
+impl ServerApp for Guard {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let Some(_place) = self.enter(&stream) else {
+            self.metrics.refused("too_many_connections");
+            return None;
+        };
+        self.serve(stream, shutdown).await;
+        None
+    }
+
+    async fn cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}
+
+/// One open connection in the count for its address.
+struct Place {
+    guard: Arc<Guard>,
+    bucket: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.guard.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.bucket) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.bucket);
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The reverse proxy: Pingora in front, the gate in the middle. A request's way through here is
+//! `guard` (is this HTTP at all?) → `filter` (whose is it, and may it?) → `upstream` (where to).
+//!
+//! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
+//! - `filter`: Pingora's phases, each a few lines; start reading there
+//! - `head`: what the gate gets to see of a request, and who the client really is
+//! - `upstream`: peers for each upstream, made from a `Permit` only
+//! - `bridge`: serves our own axum router inside the proxy
+//! - `respond`: writes refusals, as pages for people and problem documents for programs
+//! - `ctx`: what one request carries from phase to phase
+
+mod bridge;
+mod ctx;
+mod filter;
+mod guard;
+mod head;
+mod respond;
+mod settings;
+mod strict;
+mod upstream;
+
+pub use bridge::OwnApp;
+pub use filter::{Front, FrontParts, Renew, Renewal};
+pub use guard::Guard;
+pub use head::Client;
+pub use respond::Pages;
+pub use settings::{Health, Limits, Server, Settings, Upstream};
+pub use upstream::{HealthService, Unresolvable, Upstreams};

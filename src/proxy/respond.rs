@@ -1,0 +1,151 @@
+//! Writes refusals: a page for a person, a problem document (RFC 9457) for a program, the sign-in page
+//! for a person who only has to sign in.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::gate::{ClientKind, Refusal, RequestHead, Snapshot};
+use crate::model::RequestId;
+
+/// Renders a readable page: status, title, sentence, request id -> HTML.
+pub type Pages = Box<dyn Fn(u16, &str, &str, &str) -> String + Send + Sync>;
+
+/// What every answer of ours carries (C-08).
+const COMMON: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'";
+
+/// An answer, ready to be written.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Bytes,
+    pub(super) close: bool,
+}
+
+/// The answer to a refused request.
+pub(super) fn refused(
+    refusal: Refusal,
+    head: Option<&RequestHead<'_>>,
+    snapshot: &Snapshot,
+    pages: &Pages,
+    id: RequestId,
+) -> Answer {
+    let kind = head.map_or(ClientKind::Program, |h| ClientKind::of(h.method, h.headers));
+    let navigation = kind == ClientKind::Navigation;
+    let mut answer = match head {
+        Some(head) if navigation && refusal.leads_to_sign_in() => to_sign_in(head, snapshot),
+        _ if navigation && !matches!(refusal, Refusal::Head(_)) => page(refusal, pages, id),
+        _ => problem(refusal, Some(id)),
+    };
+    if snapshot.settings().secure_cookies() {
+        let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        answer.headers.push((header::STRICT_TRANSPORT_SECURITY, hsts));
+    }
+    answer
+}
+
+/// To the sign-in page, and back to where the person wanted to go: for a GET there, else to its home page.
+fn to_sign_in(head: &RequestHead<'_>, snapshot: &Snapshot) -> Answer {
+    let target = match head.query {
+        Some(query) => format!("{}?{query}", head.path),
+        None => head.path.to_owned(),
+    };
+    let prefix = &snapshot.settings().auth_prefix;
+    let back = if head.method.is_safe() { snapshot.returns().query(&target) } else { None };
+    let location = match back {
+        Some(query) => format!("{prefix}/login/?{query}"),
+        None => format!("{prefix}/login/"),
+    };
+    let mut headers = common();
+    if let Ok(value) = HeaderValue::from_str(&location) {
+        headers.push((header::LOCATION, value));
+    }
+    Answer { status: 303, headers, body: Bytes::new(), close: false }
+}
+
+fn page(refusal: Refusal, pages: &Pages, id: RequestId) -> Answer {
+    let html = pages(refusal.status(), refusal.title(), refusal.detail(), &id.to_string());
+    let mut headers = with_challenge(refusal);
+    headers.push((header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")));
+    headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY)));
+    Answer { status: refusal.status(), headers, body: html.into(), close: refusal.closes() }
+}
+
+fn problem(refusal: Refusal, id: Option<RequestId>) -> Answer {
+    let mut headers = with_challenge(refusal);
+    headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+    Answer { status: refusal.status(), headers, body: problem_body(refusal, id).into(), close: refusal.closes() }
+}
+
+/// The problem document. A 401 says the same for every fault of a token; only the request id differs.
+fn problem_body(refusal: Refusal, id: Option<RequestId>) -> String {
+    let mut body = serde_json::json!({
+        "type": format!("urn:stagedoor:problem:{}", refusal.slug()),
+        "title": refusal.title(),
+        "status": refusal.status(),
+        "detail": refusal.detail(),
+    });
+    if let Some(map) = body.as_object_mut().filter(|_| refusal.status() != 401) {
+        map.insert("reason".into(), refusal.reason().into());
+        map.extend(id.map(|id| ("request_id".to_owned(), id.to_string().into())));
+    }
+    body.to_string()
+}
+
+fn common() -> Vec<(HeaderName, HeaderValue)> {
+    COMMON.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect()
+}
+
+fn with_challenge(refusal: Refusal) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = common();
+    if let Some(challenge) = refusal.challenge() {
+        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+    }
+    if let Some(wait) = refusal.retry_after() {
+        headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1))));
+    }
+    headers
+}
+
+/// Writes an answer to the client.
+pub(super) async fn write(session: &mut Session, answer: Answer, extra: &[(HeaderName, HeaderValue)]) -> Result<()> {
+    let mut head = ResponseHeader::build(answer.status, Some(answer.headers.len() + extra.len() + 2))?;
+    for (name, value) in answer.headers.iter().chain(extra) {
+        head.append_header(name.clone(), value.clone())?;
+    }
+    head.set_content_length(answer.body.len())?;
+    if answer.close {
+        session.set_keepalive(None);
+    }
+    let silent = answer.body.is_empty() || session.req_header().method == http::Method::HEAD;
+    session.write_response_header(Box::new(head), silent).await?;
+    if !silent {
+        session.write_response_body(Some(answer.body), true).await?;
+    }
+    Ok(())
+}
+
+/// The whole answer as bytes, for a client whose head was not even read; the connection ends with it.
+pub(super) fn raw(refusal: Refusal) -> Vec<u8> {
+    let answer = problem(refusal, None);
+    let reason = http::StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
+    let mut text = format!("HTTP/1.1 {} {reason}\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        let _ = write!(text, "{name}: {}\r\n", value.to_str().unwrap_or_default());
+    }
+    let _ = write!(text, "content-length: {}\r\nconnection: close\r\n\r\n", answer.body.len());
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(&answer.body);
+    bytes
+}

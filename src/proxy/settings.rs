@@ -1,0 +1,89 @@
+//! Listeners, limits and upstreams.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// What the proxy needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where people and programs connect.
+    pub listen: SocketAddr,
+    /// Where the operator connects: metrics, health, reload, local mailbox.
+    pub admin_listen: SocketAddr,
+    /// Whose `X-Forwarded-*` count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Limits on what a client may send before any rule runs.
+    pub limits: Limits,
+    /// The applications behind the gateway.
+    pub upstreams: Vec<Upstream>,
+    /// Threads that serve requests; `None`: one for each core.
+    pub threads: Option<usize>,
+    /// Whether clients may speak HTTP/2 without TLS by prior knowledge (RFC 9113 section 3.3).
+    pub h2c: bool,
+    /// How long requests in flight may take to finish on SIGTERM.
+    pub grace: Duration,
+}
+
+/// What a client may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of the request head.
+    pub head_bytes: usize,
+    /// Number of header fields.
+    pub headers: usize,
+    /// Time for the whole head, from its first byte (or from connecting).
+    pub head_timeout: Duration,
+    /// How long a kept-alive connection may be silent.
+    pub idle_timeout: Duration,
+    /// Bytes of a request body, unless the route says otherwise.
+    pub body_bytes: u64,
+    /// How long to wait for the next piece of a request body.
+    pub body_timeout: Duration,
+    /// Open connections from one address.
+    pub connections_per_address: usize,
+}
+
+/// One application.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name in the config; `aud` of its assertions.
+    pub name: String,
+    /// Its servers; at least one.
+    pub servers: Vec<Server>,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Time to wait for the next bytes of an answer.
+    pub read_timeout: Duration,
+    /// Time to wait for the upstream to take bytes.
+    pub write_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// Under which names identity is passed on.
+    pub identity: crate::gate::IdentityNames,
+    /// Whether and how the signed assertion is passed on.
+    pub assertion: crate::gate::AssertionMode,
+    /// Where to ask whether a server is well; `None`: not asked.
+    pub health: Option<Health>,
+}
+
+/// One server of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Whether to speak TLS to it (certificate and name are always checked).
+    pub tls: bool,
+}
+
+/// An active health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The path to GET; 200 means well.
+    pub path: String,
+    /// How often.
+    pub interval: Duration,
+}

@@ -1,0 +1,235 @@
+//! Whether the bytes of a request head are HTTP/1.x as RFC 9112 writes it. Pingora is more lenient in many places
+//! (docs/ARCHITECTURE.md lists them); what two parsers could read differently is refused here, before either
+//! has read it.
+
+use super::settings::Limits;
+use crate::gate::HeadRefusal;
+
+const fn bad(id: &'static str) -> HeadRefusal {
+    HeadRefusal::Malformed(id)
+}
+
+/// Longest request target, in bytes.
+const MAX_TARGET: usize = 16 * 1024;
+
+/// Checks the head in `head`, which ends with the empty line.
+///
+/// # Errors
+/// The first reason to refuse it.
+pub(super) fn check(head: &[u8], limits: &Limits) -> Result<(), HeadRefusal> {
+    let head = head.strip_suffix(b"\r\n\r\n").ok_or(bad("head_incomplete"))?;
+    let mut lines = Lines(Some(head));
+    let version = request_line(lines.next().unwrap_or_default())?;
+    let mut fields = Fields::default();
+    let mut count = 0;
+    for line in lines {
+        count += 1;
+        if count > limits.headers {
+            return Err(HeadRefusal::TooManyFields);
+        }
+        fields.add(line)?;
+    }
+    fields.finish(version)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+/// Splits at CRLF; any other CR or LF stays inside a line, where it is refused.
+struct Lines<'a>(Option<&'a [u8]>);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.0?;
+        let mut from = 0;
+        while let Some(at) = rest[from..].iter().position(|b| *b == b'\n').map(|i| i + from) {
+            if at > 0 && rest[at - 1] == b'\r' {
+                self.0 = Some(&rest[at + 1..]);
+                return Some(&rest[..at - 1]);
+            }
+            from = at + 1;
+        }
+        self.0 = None;
+        Some(rest)
+    }
+}
+
+fn request_line(line: &[u8]) -> Result<Version, HeadRefusal> {
+    let mut parts = line.split(|b| *b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(bad("request_line"));
+    };
+    check_method(method)?;
+    check_target(target)?;
+    match version {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit() => {
+            Err(HeadRefusal::Version)
+        }
+        _ => Err(bad("http_version_malformed")),
+    }
+}
+
+/// The methods of RFC 9110 and RFC 5789 that can be forwarded.
+fn check_method(method: &[u8]) -> Result<(), HeadRefusal> {
+    match method {
+        b"GET" | b"HEAD" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"OPTIONS" => Ok(()),
+        b"TRACE" | b"CONNECT" => Err(HeadRefusal::MethodNotAllowed),
+        m if !m.is_empty() && m.len() <= 32 && m.iter().all(u8::is_ascii_uppercase) => {
+            Err(HeadRefusal::MethodUnknown)
+        }
+        _ => Err(bad("method_malformed")),
+    }
+}
+
+/// Origin form only (RFC 9112 section 3.2.1), and only bytes that no parser repairs. What the path means is the
+/// policy's business.
+fn check_target(target: &[u8]) -> Result<(), HeadRefusal> {
+    if target.len() > MAX_TARGET {
+        return Err(HeadRefusal::TargetTooLong);
+    }
+    if target.first() != Some(&b'/') {
+        return Err(bad("not_origin_form"));
+    }
+    if target.contains(&b'#') {
+        return Err(bad("fragment"));
+    }
+    if target.iter().any(|b| !(0x21..0x7f).contains(b) || matches!(b, b'"' | b'<' | b'>')) {
+        return Err(bad("unescaped_character"));
+    }
+    Ok(())
+}
+
+/// What must be known of the fields together.
+#[derive(Default)]
+struct Fields<'a> {
+    host: Option<&'a [u8]>,
+    content_length: bool,
+    chunked: bool,
+    expects: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn add(&mut self, line: &'a [u8]) -> Result<(), HeadRefusal> {
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            return Err(bad("folded_field"));
+        }
+        let colon = line.iter().position(|b| *b == b':').ok_or(bad("field_without_colon"))?;
+        let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
+        if name.is_empty() || !name.iter().all(|b| is_token(*b)) {
+            return Err(bad("field_name"));
+        }
+        if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+            return Err(bad("field_value"));
+        }
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
+            6 if name.eq_ignore_ascii_case(b"expect") => self.expect(value),
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
+            _ => Ok(()),
+        }
+    }
+
+    fn host(&mut self, value: &'a [u8]) -> Result<(), HeadRefusal> {
+        if self.host.replace(value).is_some() {
+            return Err(bad("host_twice"));
+        }
+        if is_authority(value) { Ok(()) } else { Err(bad("host_malformed")) }
+    }
+
+    fn expect(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
+        self.expects = true;
+        if value.eq_ignore_ascii_case(b"100-continue") { Ok(()) } else { Err(HeadRefusal::Expectation) }
+    }
+
+    /// Stricter than RFC 9112 section 6.3: equal duplicates and leading zeros are refused too.
+    fn content_length(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
+        let digits = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+        let zeros = value.len() > 1 && value.first() == Some(&b'0');
+        if std::mem::replace(&mut self.content_length, true) || !digits || zeros {
+            return Err(bad("content_length"));
+        }
+        Ok(())
+    }
+
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
+        if std::mem::replace(&mut self.chunked, true) {
+            return Err(bad("transfer_encoding_twice"));
+        }
+        if value.eq_ignore_ascii_case(b"chunked") { Ok(()) } else { Err(HeadRefusal::TransferCoding) }
+    }
+
+    fn finish(&self, version: Version) -> Result<(), HeadRefusal> {
+        if self.host.is_none() {
+            return Err(bad("host_missing"));
+        }
+        if self.chunked && self.content_length {
+            return Err(bad("two_lengths"));
+        }
+        if self.chunked && version == Version::Http10 {
+            return Err(bad("chunked_in_http_1_0"));
+        }
+        if self.expects && version == Version::Http10 {
+            return Err(HeadRefusal::Expectation);
+        }
+        Ok(())
+    }
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// A byte of a token (RFC 9110 section 5.6.2).
+fn is_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+}
+
+/// `name[:port]`, `address[:port]` or `[IPv6][:port]`, without user information; ASCII only (H-02, H-09, H-10).
+pub(super) fn is_authority(text: &[u8]) -> bool {
+    let (host, port) = if text.first() == Some(&b'[') {
+        let Some(end) = text.iter().position(|b| *b == b']') else { return false };
+        let Ok(inner) = std::str::from_utf8(&text[1..end]) else { return false };
+        if inner.parse::<std::net::Ipv6Addr>().is_err() {
+            return false;
+        }
+        (None, &text[end + 1..])
+    } else {
+        let end = text.iter().position(|b| *b == b':').unwrap_or(text.len());
+        (Some(&text[..end]), &text[end..])
+    };
+    let name_fits = host.is_none_or(|h| {
+        !h.is_empty()
+            && h.len() <= 254
+            && h.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    });
+    let port_fits = match port {
+        [] => true,
+        [b':', digits @ ..] => {
+            (1..=5).contains(&digits.len())
+                && digits.iter().all(u8::is_ascii_digit)
+                && std::str::from_utf8(digits).is_ok_and(|d| d.parse::<u16>().is_ok())
+        }
+        _ => false,
+    };
+    name_fits && port_fits
+}
+
+#[cfg(test)]
+#[path = "strict_tests.rs"]
+mod tests;
