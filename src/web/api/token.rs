@@ -1,0 +1,153 @@
+//! Tokens by API: for a password, for a refresh token. In the answer, or as cookies.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::account::{Error, Login, SignedIn, User};
+use crate::gate::CrossSite;
+use crate::model::{Secret, constant_time_eq};
+use crate::web::WebState;
+use crate::web::error::Problem;
+use crate::web::extract::{ClientInfo, Hidden, Json, Presented, Visitor};
+
+/// What is sent for a password.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Issue {
+    email: String,
+    password: Hidden,
+    session: Option<SessionMode>,
+    keep: bool,
+}
+
+/// Where the tokens go.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionMode {
+    /// Into cookies that scripts cannot read.
+    Cookie,
+}
+
+/// What is sent for a refresh token; nothing when it comes as a cookie.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refresh {
+    refresh: Hidden,
+}
+
+/// `POST /token/` -> 200
+pub async fn issue(
+    State(state): State<WebState>,
+    Visitor(origin): Visitor,
+    axum::Extension(client): axum::Extension<ClientInfo>,
+    Json(input): Json<Issue>,
+) -> Result<Response, Problem> {
+    check_filled(&input)?;
+    // Cookies change the browser's state, so they need what a form needs (L-19).
+    if input.session.is_some() && client.cross_site == CrossSite::Cross {
+        return Err(Problem::cross_site());
+    }
+    let login = Login { email: input.email, password: input.password.0, keep: input.keep };
+    let signed_in = state.accounts.login(login, &origin).await?;
+    Ok(match input.session {
+        Some(SessionMode::Cookie) => as_cookies(&state, &signed_in, json!({ "user": user(&signed_in.user) })),
+        None => as_json(&signed_in, json!({ "user": user(&signed_in.user) })),
+    })
+}
+
+/// `POST /token/refresh/` -> 200; the answer comes the way the refresh token came.
+pub async fn refresh(
+    State(state): State<WebState>,
+    Visitor(origin): Visitor,
+    presented: Presented,
+    input: Option<Json<Refresh>>,
+) -> Result<Response, Response> {
+    let sent = input.map(|Json(r)| r.refresh).filter(|r| !r.is_empty()).map(|r| r.0);
+    let by_cookie = sent.is_none();
+    let token = the_one(sent, presented.refresh).map_err(Problem::into_response)?;
+    match state.accounts.refresh(&token, &origin).await {
+        Ok(signed_in) if by_cookie => Ok(as_cookies(&state, &signed_in, json!({}))),
+        Ok(signed_in) => Ok(as_json(&signed_in, json!({}))),
+        Err(error) => {
+            // Cookies go only when the store said that they are dead, never because it could not answer.
+            let dead = by_cookie && matches!(error, Error::InvalidToken);
+            let mut response = Problem::of_refresh(error).into_response();
+            if dead {
+                state.cookies.sign_out(response.headers_mut());
+            }
+            Err(response)
+        }
+    }
+}
+
+fn check_filled(input: &Issue) -> Result<(), Problem> {
+    let mut missing = Vec::new();
+    if input.email.trim().is_empty() {
+        missing.push(("email", "Enter your e-mail address."));
+    }
+    if input.password.is_empty() {
+        missing.push(("password", "Enter your password."));
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Problem::required(&missing)) }
+}
+
+/// Two different refresh tokens in one request are ambiguous (J-20).
+fn the_one(sent: Option<Secret>, cookie: Option<Secret>) -> Result<Secret, Problem> {
+    match (sent, cookie) {
+        (Some(a), Some(b)) if !constant_time_eq(a.expose().as_bytes(), b.expose().as_bytes()) => {
+            Err(Problem::ambiguous())
+        }
+        (Some(token), _) | (None, Some(token)) => Ok(token),
+        (None, None) => Err(Problem::of_refresh(Error::InvalidToken)),
+    }
+}
+
+fn user(user: &User) -> Value {
+    let roles: Vec<_> = user.roles.iter().map(|r| r.as_str()).collect();
+    json!({
+        "id": user.id.to_string(), "email": user.email, "name": user.name,
+        "roles": roles, "permissions": user.permissions,
+    })
+}
+
+fn as_json(signed_in: &SignedIn, mut body: Value) -> Response {
+    body["access"] = signed_in.access.expose().into();
+    body["refresh"] = signed_in.refresh.expose().into();
+    body["token_type"] = "Bearer".into();
+    body["expires_in"] = signed_in.expires_in.as_secs().into();
+    axum::Json(body).into_response()
+}
+
+fn as_cookies(state: &WebState, signed_in: &SignedIn, mut body: Value) -> Response {
+    body["expires_in"] = signed_in.expires_in.as_secs().into();
+    let mut headers = HeaderMap::new();
+    state.cookies.sign_in(signed_in, &mut headers);
+    (headers, axum::Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(s: &str) -> Option<Secret> {
+        Some(Secret::new(s))
+    }
+
+    #[test]
+    fn j_20_two_different_refresh_tokens_are_ambiguous() {
+        assert_eq!(the_one(secret("a"), secret("b")).err().unwrap().kind, "ambiguous-credentials");
+        assert_eq!(the_one(secret("a"), secret("a")).unwrap().expose(), "a");
+        assert_eq!(the_one(None, secret("b")).unwrap().expose(), "b");
+        assert_eq!(the_one(None, None).err().unwrap().status, 401);
+    }
+
+    #[test]
+    fn empty_fields_are_named() {
+        let problem = check_filled(&Issue::default()).err().unwrap();
+        let names: Vec<_> = problem.fields.iter().map(|f| f.field).collect();
+        assert_eq!((problem.status.as_u16(), names), (422, vec!["email", "password"]));
+    }
+}

@@ -1,0 +1,9 @@
+//! What handlers take from a request: strictly read bodies, and what the gateway found out before.
+
+mod body;
+mod context;
+mod query;
+
+pub use body::{Form, Hidden, Json, is_form};
+pub use context::{Caller, ClientInfo, Presented, Visitor};
+pub use query::Query;

@@ -1,0 +1,131 @@
+//! Our own pages and API: two doors, JSON and HTML, onto the same use cases. No rules live here.
+//!
+//! - `routes`: every path · `extract`: what handlers take from a request · `error`: the map to HTTP
+//! - `api`, `pages`: one file per use case each
+//! - `ops`: the separate listener for operators ([`admin_router`])
+//!
+//! The front (the gateway, or a test) puts [`ClientInfo`] into the request's extensions, and [`Caller`] and
+//! [`Presented`] where there is something to say. It has resolved `Sec-Fetch-Site`, `Origin`, cookies and tokens.
+
+mod api;
+mod assets;
+mod cookies;
+mod csrf;
+pub mod error;
+mod extract;
+mod headers;
+mod next;
+mod ops;
+mod pages;
+pub mod routes;
+mod settings;
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Router, extract::State};
+
+pub use cookies::CookieNames;
+pub use extract::{Caller, ClientInfo, Presented};
+pub use headers::secure as secure_headers;
+pub use ops::{AdminState, MailSummary, MailView, Mailbox, admin_router};
+pub use pages::error_page;
+pub use settings::*;
+
+use crate::account::{Accounts, PasswordSettings};
+
+/// Whether we signed a return target: `(target, mac)`.
+pub type ReturnCheck = dyn Fn(&str, &str) -> bool + Send + Sync;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct WebState {
+    /// The use cases.
+    pub accounts: Arc<Accounts>,
+    /// The operator's choices.
+    pub settings: Arc<Settings>,
+    /// What a password must be; shown as a hint.
+    pub password: PasswordSettings,
+    /// How our cookies are called.
+    pub cookies: CookieNames,
+    /// The public keys as JSON (RFC 7517).
+    pub jwks: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Whether we signed a return target: `(target, mac)`, the two query values of the sign-in page.
+    pub verify_return: Arc<ReturnCheck>,
+}
+
+/// Everything below `auth_prefix`.
+pub fn router(state: WebState) -> Router {
+    Mount::below(&state.settings.auth_prefix)
+        // pages
+        .on(routes::HOME, get(pages::home::show))
+        .on(routes::LOGIN, get(pages::login::show).post(pages::login::send))
+        .on(routes::CHECK_MAIL, get(pages::check_mail::show))
+        .on(routes::VERIFIED, get(pages::verify::done))
+        .on(routes::STATIC, get(assets::get))
+        // both doors at one path: a form goes to the page, everything else to the API
+        .on(routes::REGISTER, both(api::register::post, pages::register::send).get(pages::register::show))
+        .on(routes::VERIFY_CODE, both(api::verify_email::code, pages::check_mail::code))
+        .on(routes::VERIFY_LINK, both(api::verify_email::link, pages::verify::send).get(pages::verify::show))
+        .on(routes::RESEND, both(api::verify_email::resend, pages::check_mail::resend))
+        .on(routes::LOGOUT, both(api::logout::post, pages::logout::send).get(pages::logout::show))
+        // API
+        .on(routes::TOKEN, post(api::token::issue))
+        .on(routes::TOKEN_REFRESH, post(api::token::refresh))
+        .on(routes::ME, get(api::me::get))
+        .on(routes::JWKS, get(api::jwks::get))
+        .router
+        .fallback(pages::not_found)
+        .method_not_allowed_fallback(pages::method_not_allowed)
+        // layers: the last one added is the first to see a request
+        .layer(from_fn_with_state(state.clone(), csrf::layer))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(pages::panicked))
+        .layer(from_fn_with_state(state.clone(), headers::layer))
+        .with_state(state)
+}
+
+/// Puts every path below a prefix, with and without the final slash.
+struct Mount<'a> {
+    prefix: &'a str,
+    router: Router<WebState>,
+}
+
+impl<'a> Mount<'a> {
+    fn below(prefix: &'a str) -> Self {
+        Self { prefix, router: Router::new() }
+    }
+
+    fn on(mut self, path: &str, methods: MethodRouter<WebState>) -> Self {
+        let bare = format!("{}{}", self.prefix, path.trim_end_matches('/'));
+        self.router = self.router.route(&format!("{bare}/"), methods.clone());
+        if !bare.is_empty() {
+            self.router = self.router.route(&bare, methods);
+        }
+        self
+    }
+}
+
+/// A POST that is a page's form or an API call, by its `Content-Type`.
+fn both<A, P, TA, TP>(api: A, page: P) -> MethodRouter<WebState>
+where
+    A: Handler<TA, WebState> + Sync,
+    P: Handler<TP, WebState> + Sync,
+    TA: 'static,
+    TP: 'static,
+{
+    post(move |State(state): State<WebState>, request: Request| async move {
+        if extract::is_form(request.headers()) {
+            page.call(request, state).await
+        } else {
+            api.call(request, state).await
+        }
+    })
+}
+
+#[cfg(test)]
+mod test_support;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! What every page shares: brand, paths, the message of the step before.
+
+use askama::Template;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::web::assets::{AssetNames, names};
+use crate::web::error::Problem;
+use crate::web::{Settings, routes};
+
+/// The part of a page that is the same everywhere.
+pub struct Frame {
+    /// The name on every page.
+    pub brand: String,
+    /// Where our pages live.
+    pub prefix: String,
+    /// Where the brand links to.
+    pub home: &'static str,
+    /// Style sheet, script, logo.
+    pub assets: AssetNames,
+    /// What the step before has done.
+    pub notice: Option<&'static str>,
+}
+
+impl Frame {
+    /// Without a notice.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            brand: settings.brand.clone(),
+            prefix: settings.auth_prefix.clone(),
+            home: "/",
+            assets: names(),
+            notice: None,
+        }
+    }
+
+    /// With the notice of that id; other words say nothing.
+    #[must_use]
+    pub fn with_notice(mut self, id: &str) -> Self {
+        self.notice = Notice::ALL.iter().find(|n| n.id() == id).map(|n| n.text());
+        self
+    }
+}
+
+/// What a page can say about the step before. The address carries the id, never a text (C-03).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// Registration was taken.
+    Registered,
+    /// Another mail is on its way.
+    Resent,
+    /// The session has ended.
+    SignedOut,
+}
+
+impl Notice {
+    /// Every notice.
+    pub const ALL: [Self; 3] = [Self::Registered, Self::Resent, Self::SignedOut];
+
+    /// The word in the query.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Resent => "resent",
+            Self::SignedOut => "signed-out",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Registered => "Almost done: a mail is on its way to you.",
+            Self::Resent => "If that address waits for confirmation, a new mail is on its way.",
+            Self::SignedOut => "You are signed out.",
+        }
+    }
+}
+
+/// A rendered page.
+pub fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(cause) => {
+            tracing::error!(%cause, "a page could not be rendered");
+            Problem::internal().into_response()
+        }
+    }
+}
+
+/// Post-redirect-get to one of our pages, optionally saying what was done.
+pub fn go(settings: &Settings, route: &str, notice: Option<Notice>) -> Response {
+    debug_assert!(routes::ALL.contains(&route), "{route}");
+    let query = notice.map(|n| format!("?notice={}", n.id())).unwrap_or_default();
+    go_to(&format!("{}{route}{query}", settings.auth_prefix))
+}
+
+/// 303 to a checked path.
+pub fn go_to(path: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, path)]).into_response()
+}
+
+/// Whether a person looks at the answer.
+#[must_use]
+pub fn wants_html(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
+    accepts.flat_map(|v| v.split(',')).any(|kind| kind.trim_start().starts_with("text/html"))
+}
