@@ -1,0 +1,8 @@
+//! What was written: the YAML tree with its places, the table of keys, and readers that know both.
+
+pub(super) mod keys;
+pub(super) mod sections;
+pub(super) mod sections_policy;
+pub(super) mod table;
+pub(super) mod tree;
+pub(super) mod values;

@@ -1,0 +1,314 @@
+//! The keys of everything but roles, routes and rules.
+
+use super::keys::Default::{Nothing, Required, Text};
+use super::keys::Kind::{
+    Address, Choice, Duration, Flag, Networks, Number, Quota, Reference, Section as Sub, Size, Special,
+    Text as Words,
+};
+use super::keys::{Section, key};
+
+pub(in crate::config) static ROOT: Section = Section {
+    path: "",
+    doc: "The whole file.",
+    keys: &[
+        key("server", Sub, Text("{}"), "Listeners, public address and limits."),
+        key(
+            "secret",
+            Reference,
+            Text("file:stagedoor.secret"),
+            "Encrypts signing keys and second-factor seeds at rest. At least 32 bytes of key material: `file:PATH` (made with mode 0600 at the first start if it is missing) or `${NAME}`. Shared by all nodes.",
+        ),
+        key("store", Sub, Text("{}"), "Where accounts and sessions are kept."),
+        key("redis", Sub, Text("{}"), "Shared counters."),
+        key("mail", Sub, Text("{}"), "How mail leaves."),
+        key("token", Sub, Text("{}"), "Access tokens and assertions."),
+        key("session", Sub, Text("{}"), "How long people stay signed in."),
+        key("password", Sub, Text("{}"), "What a password must be and what hashing it costs."),
+        key("lockout", Sub, Text("{}"), "When an account is locked."),
+        key("rate_limits", Sub, Text("{}"), "How often things may be tried."),
+        key("brand", Words, Text("Stagedoor"), "The name on pages and in mails."),
+        key(
+            "home_links",
+            Special("a list of tables"),
+            Text("[]"),
+            "Links on the home page of signed-in people.",
+        ),
+        key("log", Sub, Text("{}"), "The log on standard output."),
+        key("roles", Special("a table of names"), Required, "The roles of the deployment, by name."),
+        key(
+            "upstreams",
+            Special("a table of names"),
+            Required,
+            "The applications behind the gateway, by name.",
+        ),
+        key(
+            "routes",
+            Special("a list of tables"),
+            Required,
+            "Which upstream a path belongs to; at least one.",
+        ),
+        key(
+            "requirements",
+            Special("a table of names"),
+            Text("{}"),
+            "Requirements with a name, to be used in rules.",
+        ),
+        key("rules", Special("a list of tables"), Required, "Who may; what no rule allows is refused."),
+    ],
+};
+
+pub(in crate::config) static SERVER: Section = Section {
+    path: "server",
+    doc: "Listeners, the public address and limits. Listen addresses and `threads` need a restart.",
+    keys: &[
+        key("listen", Address, Text("127.0.0.1:8080"), "Where people and programs connect."),
+        key(
+            "admin_listen",
+            Address,
+            Text("127.0.0.1:9090"),
+            "Where the operator connects: metrics, health, reload, local mailbox. Keep it private.",
+        ),
+        key(
+            "public_url",
+            Words,
+            Required,
+            "Scheme, host and port that people see. Mailed links and redirects start with it. Plain http only on localhost.",
+        ),
+        key("auth_prefix", Words, Text("/auth"), "Where Stagedoor's own pages live."),
+        key("trusted_proxies", Networks, Text("[]"), "Whose `X-Forwarded-*` headers count; none by default."),
+        key("threads", Number(1, 1024), Nothing, "Threads that serve requests; null: one for each core."),
+        key("h2c", Flag, Text("false"), "Whether clients may speak HTTP/2 without TLS by prior knowledge."),
+        key(
+            "grace",
+            Duration("0s", "1h"),
+            Text("30s"),
+            "How long requests in flight may take to finish on SIGTERM.",
+        ),
+        key("limits", Sub, Text("{}"), "What a client may send."),
+    ],
+};
+
+pub(in crate::config) static LIMITS: Section = Section {
+    path: "server.limits",
+    doc: "What a client may send before any rule is asked.",
+    keys: &[
+        key("head_bytes", Size("4KiB", "1MiB"), Text("32KiB"), "Request line and header fields together."),
+        key("headers", Number(10, 1000), Text("100"), "Number of header fields."),
+        key("head_timeout", Duration("1s", "5m"), Text("10s"), "Time for the whole head."),
+        key(
+            "idle_timeout",
+            Duration("1s", "1h"),
+            Text("75s"),
+            "How long a kept-alive connection may be silent.",
+        ),
+        key(
+            "body_bytes",
+            Size("1KiB", "1024GiB"),
+            Text("10MiB"),
+            "Request body, unless the route has its own `max_body`.",
+        ),
+        key(
+            "body_timeout",
+            Duration("1s", "1h"),
+            Text("30s"),
+            "How long to wait for the next piece of a request body.",
+        ),
+        key(
+            "connections_per_address",
+            Number(1, 1_000_000),
+            Text("1024"),
+            "Open connections from one address.",
+        ),
+    ],
+};
+
+pub(in crate::config) static STORE: Section = Section {
+    path: "store",
+    doc: "Where accounts, sessions and keys are kept. Needs a restart.",
+    keys: &[key(
+        "url",
+        Reference,
+        Text("sqlite:stagedoor.db"),
+        "`sqlite:PATH`, relative to the folder of this file, or `sqlite::memory:`.",
+    )],
+};
+
+pub(in crate::config) static REDIS: Section = Section {
+    path: "redis",
+    doc: "Counters shared by several nodes.",
+    keys: &[key(
+        "url",
+        Reference,
+        Nothing,
+        "null: limits are counted in this process (one node). This build takes nothing else.",
+    )],
+};
+
+pub(in crate::config) static MAIL: Section = Section {
+    path: "mail",
+    doc: "How mail leaves the house.",
+    keys: &[
+        key(
+            "transport",
+            Choice(&["mailbox", "file", "smtp"]),
+            Text("mailbox"),
+            "`mailbox`: kept in memory, shown on the admin listener. `file`: one `.eml` file for each mail. `smtp`: a server.",
+        ),
+        key("from", Words, Text("Stagedoor <no-reply@localhost>"), "The sender of every mail."),
+        key("dir", Words, Nothing, "With `file`: the folder, relative to the folder of this file."),
+        key(
+            "url",
+            Reference,
+            Nothing,
+            "With `smtp`: `smtps://user:${SMTP_PASSWORD}@host`, or `smtp://…?tls=required` for STARTTLS.",
+        ),
+    ],
+};
+
+pub(in crate::config) static TOKEN: Section = Section {
+    path: "token",
+    doc: "Access tokens (JWT) and the assertions that upstreams get.",
+    keys: &[
+        key(
+            "algorithm",
+            Choice(&["ES256", "EdDSA", "RS256"]),
+            Text("ES256"),
+            "With which new signing keys are made.",
+        ),
+        key("access_ttl", Duration("1m", "1h"), Text("10m"), "Life of an access token."),
+        key("assertion_ttl", Duration("5s", "60s"), Text("60s"), "Life of an assertion; at most 60 s."),
+        key(
+            "issuer",
+            Words,
+            Text("${public_url}"),
+            "`iss` of every token. `${public_url}` stands for `server.public_url`.",
+        ),
+        key("audience", Words, Text("stagedoor"), "`aud` of access tokens."),
+        key("leeway", Duration("0s", "30s"), Text("5s"), "How far clocks may be apart."),
+        key(
+            "cache_entries",
+            Number(0, 10_000_000),
+            Text("100000"),
+            "How many verified tokens are remembered.",
+        ),
+    ],
+};
+
+pub(in crate::config) static SESSION: Section = Section {
+    path: "session",
+    doc: "How long people stay signed in.",
+    keys: &[
+        key(
+            "idle_timeout",
+            Duration("1m", "365d"),
+            Text("30m"),
+            "A session that is not used for this long ends.",
+        ),
+        key("keep_idle_timeout", Duration("1m", "365d"), Text("12h"), "The same with \"keep me signed in\"."),
+        key(
+            "absolute_timeout",
+            Duration("1m", "365d"),
+            Text("30d"),
+            "A session ends after this long, used or not.",
+        ),
+        key(
+            "refresh_reuse_window",
+            Duration("0s", "1m"),
+            Text("10s"),
+            "How long the predecessor of a refresh token still gets the same successor.",
+        ),
+        key(
+            "max_per_account",
+            Number(1, 1000),
+            Text("20"),
+            "Sessions of one person; the oldest ends when there is one more.",
+        ),
+    ],
+};
+
+pub(in crate::config) static PASSWORD: Section = Section {
+    path: "password",
+    doc: "What a password must be.",
+    keys: &[
+        key(
+            "policy",
+            Choice(&["classes", "nist"]),
+            Text("classes"),
+            "`classes`: upper case, lower case, digit and special character. `nist`: 15 characters or more and no classes.",
+        ),
+        key("min_length", Number(8, 64), Nothing, "Characters; null: 8, or 15 with `nist`."),
+        key("max_length", Number(64, 1024), Text("256"), "Characters; longer ones are refused, never cut."),
+        key("argon2", Sub, Text("{}"), "What one hash costs."),
+    ],
+};
+
+pub(in crate::config) static ARGON2: Section = Section {
+    path: "password.argon2",
+    doc: "Argon2id. Memory times iterations is at least 35 MiB (OWASP's lowest choices). Stored hashes follow at the next sign-in.",
+    keys: &[
+        key("memory", Size("7MiB", "4GiB"), Text("19MiB"), "Memory of one hash."),
+        key("iterations", Number(1, 50), Text("2"), "Passes over the memory."),
+        key("parallelism", Number(1, 64), Text("1"), "Lanes."),
+        key("workers", Number(1, 256), Nothing, "Hashes at once; null: one for each core."),
+        key("queue", Number(0, 100_000), Text("64"), "How many may wait; the next one is answered 503."),
+        key(
+            "queue_deadline",
+            Duration("100ms", "1m"),
+            Text("3s"),
+            "How long one may wait before it is answered 503.",
+        ),
+    ],
+};
+
+pub(in crate::config) static LOCKOUT: Section = Section {
+    path: "lockout",
+    doc: "When an account is locked, and for how long.",
+    keys: &[
+        key("failures", Number(1, 1000), Text("5"), "So many failures …"),
+        key("within", Duration("1m", "30d"), Text("30m"), "… within this time lock the account …"),
+        key(
+            "duration",
+            Duration("1s", "30d"),
+            Text("15m"),
+            "… for this long; each further lock doubles it …",
+        ),
+        key("max_duration", Duration("1s", "365d"), Text("24h"), "… up to this."),
+    ],
+};
+
+pub(in crate::config) static RATE_LIMITS: Section = Section {
+    path: "rate_limits",
+    doc: "How often things may be tried.",
+    keys: &[
+        key("login", Quota, Text("5/1m"), "Sign-in, per address and per account."),
+        key("register", Quota, Text("10/1h"), "Registration, per address."),
+        key("password_reset", Quota, Text("5/1h"), "Reset mails, per address."),
+        key("otp", Quota, Text("5/10m"), "Codes, per account."),
+        key("refresh", Quota, Text("60/1m"), "Refreshes, per session."),
+        key("resend", Quota, Text("1/1m"), "Mails sent again on request, per account."),
+    ],
+};
+
+pub(in crate::config) static HOME_LINK: Section = Section {
+    path: "home_links[]",
+    doc: "A link on the home page.",
+    keys: &[
+        key("title", Words, Required, "What it says."),
+        key("href", Words, Required, "A path on this origin, such as `/events`."),
+        key("roles", Special("a list of role names"), Text("[]"), "Who sees it; empty: everyone."),
+    ],
+};
+
+pub(in crate::config) static LOG: Section = Section {
+    path: "log",
+    doc: "The log on standard output.",
+    keys: &[
+        key(
+            "level",
+            Choice(&["error", "warn", "info", "debug", "trace"]),
+            Text("info"),
+            "The least important line that is written.",
+        ),
+        key("format", Choice(&["json", "text"]), Text("json"), "One JSON object a line, or text for people."),
+    ],
+};
