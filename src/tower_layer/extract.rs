@@ -1,0 +1,40 @@
+//! `Principal` as an axum extractor.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use super::refusal::Refusal;
+use crate::gate::Principal;
+
+/// A handler asked for a [`Principal`] and the request is anonymous: answered with 401 and a problem
+/// document.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("sign in first")]
+pub struct SignInRequired;
+
+impl IntoResponse for SignInRequired {
+    fn into_response(self) -> Response {
+        Refusal::Anonymous.response()
+    }
+}
+
+/// The person, in handlers behind a [`GateLayer`](super::GateLayer).
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = SignInRequired;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SignInRequired> {
+        parts.extensions.get().cloned().ok_or(SignInRequired)
+    }
+}
+
+/// `Option<Principal>`: the person, or nobody.
+impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
