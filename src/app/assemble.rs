@@ -1,0 +1,225 @@
+//! Builds every part, in the order in which they need each other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Runtime;
+
+use super::events::Counted;
+use super::own::OwnRouter;
+use super::reload::{Common, Reloader};
+use super::renew::Refresher;
+use super::{StartError, keys};
+use crate::account::{self, Accounts};
+use crate::config::Settings;
+use crate::gate::Gate;
+use crate::jobs::{self, Jobs};
+use crate::limiter::MemoryLimiter;
+use crate::mail::{Delivery, Mailbox, Post, Worker};
+use crate::metrics::Metrics;
+use crate::model::{Clock, Entropy};
+use crate::proxy::{Front, FrontParts, HealthService, Upstreams};
+use crate::store::{Revocation, Store};
+use crate::token::{Mint, Revocations, Vault};
+use crate::web::{self, CookieNames, WebState};
+
+/// How many keys the in-process limiter holds at most.
+const LIMITER_KEYS: usize = 200_000;
+
+/// What a gateway finds around it; tests bring their own clock.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where the settings came from, for reloads.
+    pub config: Option<PathBuf>,
+}
+
+/// All parts of one gateway, built and not yet listening.
+pub struct Gateway {
+    pub(super) settings: Settings,
+    pub(super) runtime: Runtime,
+    pub(super) front: Front,
+    pub(super) health: Vec<HealthService>,
+    pub(super) worker: Worker,
+    pub(super) jobs: Jobs,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) reloader: Option<Reloader>,
+    mailbox: Option<Arc<Mailbox>>,
+    accounts: Arc<Accounts>,
+    store: Store,
+}
+
+impl Gateway {
+    /// Opens the store (migrating it), the keys and the mail, and puts the parts together.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing listens then.
+    pub fn assemble(settings: Settings, around: &Surroundings) -> Result<Self, StartError> {
+        let (runtime, store, common) = foundation(&settings, around)?;
+        let metrics = Arc::new(Metrics::new());
+        let mail = Delivery::new(&settings.mail)?;
+        let accounts = Arc::new(accounts(&settings, &store, &common, &metrics, around));
+        let gate = Arc::new(Gate::new(common.snapshot(&settings)?));
+        let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
+        let cookies = CookieNames::new(settings.gate.secure_cookies());
+        let own = own(&settings, &accounts, &common, &gate, cookies.clone());
+        let brand = settings.web.clone();
+        let front = Front::new(FrontParts {
+            gate: gate.clone(),
+            upstreams: Arc::new(upstreams),
+            own: Arc::new(own),
+            renew: Arc::new(Refresher { accounts: accounts.clone(), cookies }),
+            pages: Box::new(move |status, title, detail, id| {
+                let status = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+                web::error_page(&brand, status, title, detail, id)
+            }),
+            metrics: metrics.clone(),
+            clock: around.clock.clone(),
+            entropy: around.entropy.clone(),
+            limits: settings.proxy.limits,
+            trusted_proxies: settings.proxy.trusted_proxies.clone(),
+        });
+        let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
+        let worker = Worker::new(store.clone(), mail.transport, around.clock.clone(), around.entropy.clone());
+        let reloader = around.config.clone().map(|path| Reloader {
+            path,
+            running: settings.clone(),
+            common,
+            gate,
+            metrics: metrics.clone(),
+        });
+        Ok(Self { settings, runtime, front, health, worker, jobs, metrics, reloader, mailbox: mail.mailbox, accounts, store })
+    }
+
+    /// The account system, for the command line and tests.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The kept mails, where mail is not sent.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.mailbox.as_ref()
+    }
+
+    /// The runtime of everything that is not proxying.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+/// The account system alone, without listeners or upstreams: what the command line needs.
+pub struct Office {
+    /// Runs what the account system awaits.
+    pub runtime: Runtime,
+    /// The account system.
+    pub accounts: Arc<Accounts>,
+}
+
+impl Office {
+    /// Opens store and keys.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn open(settings: &Settings, around: &Surroundings) -> Result<Self, StartError> {
+        let (runtime, store, common) = foundation(settings, around)?;
+        let accounts = accounts(settings, &store, &common, &Arc::new(Metrics::new()), around);
+        Ok(Self { runtime, accounts: Arc::new(accounts) })
+    }
+}
+
+fn foundation(settings: &Settings, around: &Surroundings) -> Result<(Runtime, Store, Common), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("stagedoor-tasks")
+        .enable_all()
+        .build()?;
+    let vault = Arc::new(Vault::new(&settings.secret.load_or_create(&*around.entropy)?)?);
+    let store = Store::open(&settings.store)?;
+    let common = runtime.block_on(open(&store, &vault, settings, around))?;
+    Ok((runtime, store, common))
+}
+
+async fn open(
+    store: &Store,
+    vault: &Arc<Vault>,
+    settings: &Settings,
+    around: &Surroundings,
+) -> Result<Common, StartError> {
+    let now = around.clock.now();
+    let ring = keys::open(store, vault, &settings.token, now, &*around.entropy).await?;
+    let revocations = Arc::new(Revocations::new());
+    for revocation in store.live_revocations(now).await? {
+        match revocation {
+            Revocation::Session { session, until } => revocations.revoke_session(session, until),
+            Revocation::Account { account, before, until } => {
+                revocations.revoke_account_before(account, before, until);
+            }
+        }
+    }
+    Ok(Common {
+        keys: Arc::new(ArcSwap::from_pointee(ring)),
+        revocations,
+        vault: vault.clone(),
+        entropy: around.entropy.clone(),
+    })
+}
+
+fn accounts(
+    settings: &Settings,
+    store: &Store,
+    common: &Common,
+    metrics: &Arc<Metrics>,
+    around: &Surroundings,
+) -> Accounts {
+    let parts = account::Parts {
+        store: store.clone(),
+        limiter: Arc::new(MemoryLimiter::new(around.clock.clone(), LIMITER_KEYS)),
+        mint: Arc::new(mint(settings, common, around)),
+        access_ttl: settings.token.access_ttl,
+        vault: common.vault.clone(),
+        revocations: common.revocations.clone(),
+        post: Post::new(&settings.mail.brand),
+        events: Arc::new(Counted(metrics.clone())),
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+    };
+    Accounts::new(parts, settings.account.clone())
+}
+
+fn mint(settings: &Settings, common: &Common, around: &Surroundings) -> Mint {
+    Mint::new(common.keys.clone(), settings.token.clone(), around.entropy.clone())
+        .heeding(common.revocations.clone())
+}
+
+fn own(
+    settings: &Settings,
+    accounts: &Arc<Accounts>,
+    common: &Common,
+    gate: &Arc<Gate>,
+    cookies: CookieNames,
+) -> OwnRouter {
+    let keys = common.keys.clone();
+    let returns = gate.snapshot().returns().clone();
+    let state = WebState {
+        accounts: accounts.clone(),
+        settings: Arc::new(settings.web.clone()),
+        password: settings.account.password,
+        cookies,
+        jwks: Arc::new(move || keys.load().jwks()),
+        verify_return: Arc::new(move |target, mac| returns.check(target, mac)),
+    };
+    OwnRouter { router: web::router(state), cookies: gate.snapshot().cookies().clone() }
+}

@@ -1,0 +1,52 @@
+//! Why a gateway does not start.
+
+use std::net::SocketAddr;
+
+use crate::config::SecretError;
+use crate::mail::MailError;
+use crate::proxy::Unresolvable;
+use crate::store::StoreError;
+use crate::token::{KeyError, WeakSecret};
+
+/// Why a gateway does not start; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The operator's secret.
+    #[error("{0}; {help}", help = .0.help())]
+    Secret(#[from] SecretError),
+    /// The secret has too little in it.
+    #[error("the secret cannot be used: {0}")]
+    WeakSecret(#[from] WeakSecret),
+    /// The store.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The signing keys.
+    #[error("{0}; the store and `secret` belong together: start with the secret this store was made with")]
+    Keys(#[from] KeyError),
+    /// The way of delivery.
+    #[error("mail: {0}")]
+    Mail(#[from] MailError),
+    /// An upstream's server.
+    #[error("{0}")]
+    Upstream(#[from] Unresolvable),
+    /// Rules and upstreams do not fit together.
+    #[error("{0}")]
+    Snapshot(String),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}; is another process using it?")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The system refused something basic.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+impl StartError {
+    pub(super) fn snapshot(e: &impl std::fmt::Display) -> Self {
+        Self::Snapshot(e.to_string())
+    }
+}

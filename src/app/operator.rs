@@ -1,0 +1,77 @@
+//! The operators' listener: metrics, health, reload, the local mailbox.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::mail;
+use crate::store::Store;
+use crate::web::{AdminState, MailSummary, MailView, Mailbox, admin_router};
+
+/// How old the readiness page's knowledge may be.
+const READINESS_PERIOD: Duration = Duration::from_secs(2);
+
+/// The kept mails, as the web part wants to see them.
+pub(super) struct Kept {
+    pub(super) mails: Arc<mail::Mailbox>,
+    pub(super) from: String,
+}
+
+impl Mailbox for Kept {
+    fn list(&self) -> Vec<MailSummary> {
+        self.mails.list().iter().rev().map(|m| summary(m)).collect()
+    }
+
+    fn get(&self, id: &str) -> Option<MailView> {
+        let m = self.mails.get(id)?;
+        Some(MailView {
+            summary: summary(&m),
+            from: self.from.clone(),
+            text: m.text.clone(),
+            html: Some(m.html.clone()),
+        })
+    }
+}
+
+fn summary(m: &mail::Outgoing) -> MailSummary {
+    MailSummary { id: m.id.clone(), to: m.to.clone(), subject: m.subject.clone(), at: m.at.to_string() }
+}
+
+/// Whether the store answers, found out by a task and read by the readiness page.
+pub(super) fn readiness(store: Store, tasks: &Runtime) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+    let (told, state) = watch::channel(Ok(()));
+    tasks.spawn(async move {
+        while !told.is_closed() {
+            let answer = store.ping().await.map_err(|e| format!("the store does not answer: {e}"));
+            let _ = told.send(answer);
+            tokio::time::sleep(READINESS_PERIOD).await;
+        }
+    });
+    Arc::new(move || state.borrow().clone())
+}
+
+/// Serves until `stop` turns true.
+pub(super) async fn serve(listener: TcpListener, state: AdminState, mut stop: watch::Receiver<bool>) {
+    let served = async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let router = admin_router(state);
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            })
+            .await
+    };
+    if let Err(e) = served.await {
+        tracing::error!(error = %e, "the operators' listener failed");
+    }
+}
+
+/// A listener on `address`, ready to be handed to the runtime.
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

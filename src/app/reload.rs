@@ -1,0 +1,95 @@
+//! New rules without a restart: read, check, compile, then swap the one snapshot. On any problem the old one stays.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::StartError;
+use crate::config::{self, Settings};
+use crate::gate::{self, Gate, ReturnTargets, Snapshot, SnapshotParts, UpstreamIdentity};
+use crate::metrics::Metrics;
+use crate::model::Entropy;
+use crate::token::{AssertionMint, KeyRing, Revocations, Vault, Verifier};
+
+/// What every snapshot of a running gateway has in common.
+pub(super) struct Common {
+    pub(super) keys: Arc<ArcSwap<KeyRing>>,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) vault: Arc<Vault>,
+    pub(super) entropy: Arc<dyn Entropy>,
+}
+
+impl Common {
+    /// The snapshot that `settings` ask for.
+    pub(super) fn snapshot(&self, settings: &Settings) -> Result<Snapshot, StartError> {
+        let upstreams = settings.proxy.upstreams.iter();
+        let identities = upstreams.map(|u| UpstreamIdentity::new(&u.name, &u.identity, u.assertion));
+        let parts = SnapshotParts {
+            policy: settings.policy.clone(),
+            verifier: Verifier::new(self.keys.load_full(), &settings.token),
+            assertions: AssertionMint::new(self.keys.clone(), &settings.token, self.entropy.clone()),
+            revocations: self.revocations.clone(),
+            returns: ReturnTargets::new(self.vault.clone()),
+            upstreams: identities.collect::<Result<_, _>>().map_err(|e| StartError::snapshot(&e))?,
+            cache_entries: settings.token.cache_entries,
+            leeway: settings.token.leeway,
+            settings: gate::Settings::clone(&settings.gate),
+        };
+        Snapshot::new(parts).map_err(|e| StartError::snapshot(&e))
+    }
+}
+
+/// Reads a configuration file again and puts its rules in force.
+pub(super) struct Reloader {
+    pub(super) path: PathBuf,
+    pub(super) running: Settings,
+    pub(super) common: Common,
+    pub(super) gate: Arc<Gate>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Reloader {
+    /// Text for the operator in both cases; after an error nothing has changed.
+    pub(super) fn reload(&self) -> Result<String, String> {
+        let outcome = self.apply(&self.path);
+        self.metrics.reloaded(outcome.is_ok());
+        match &outcome {
+            Ok(text) => tracing::info!(outcome = text, "configuration reloaded"),
+            Err(problem) => tracing::error!(problem, "configuration not reloaded, the old one stays"),
+        }
+        outcome
+    }
+
+    fn apply(&self, path: &Path) -> Result<String, String> {
+        let fresh = config::load(path).map_err(|report| report.to_string())?;
+        if format!("{:?}", fresh.proxy.upstreams) != format!("{:?}", self.running.proxy.upstreams) {
+            return Err("upstreams have changed: that takes a restart; nothing was changed".into());
+        }
+        // Only rules, routes and roles come from the new file; the rest is as it was at the start.
+        let merged = Settings { policy: fresh.policy.clone(), ..self.running.clone() };
+        let snapshot = self.common.snapshot(&merged).map_err(|e| e.to_string())?;
+        self.gate.swap(snapshot);
+        let waits = self.waiting_for_restart(&fresh);
+        Ok(match waits.as_slice() {
+            [] => "rules, routes and roles are in force".into(),
+            _ => format!("rules, routes and roles are in force; these wait for a restart: {}", waits.join(", ")),
+        })
+    }
+
+    fn waiting_for_restart(&self, fresh: &Settings) -> Vec<&'static str> {
+        fn text(part: &dyn std::fmt::Debug) -> String {
+            format!("{part:?}")
+        }
+        let (old, new) = (&self.running, fresh);
+        let sections = [
+            ("server", text(&old.proxy) != text(&new.proxy) || text(&old.gate) != text(&new.gate)),
+            ("pages", text(&old.web) != text(&new.web)),
+            ("store", text(&old.store) != text(&new.store)),
+            ("mail", text(&old.mail) != text(&new.mail)),
+            ("token", text(&old.token) != text(&new.token)),
+            ("accounts", text(&old.account) != text(&new.account)),
+        ];
+        sections.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+    }
+}

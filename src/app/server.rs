@@ -1,0 +1,206 @@
+//! Listeners, start and stop. The proxy runs in Pingora's server; mail, jobs and the operators' listener in a runtime of
+//! their own, so that neither can starve the other.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use pingora::services::listening::Service;
+use tokio::sync::watch;
+
+use super::{Gateway, StartError, operator};
+use crate::mail::Mailbox;
+use crate::proxy::{Guard, Settings};
+use crate::web::AdminState;
+
+/// How long runtimes may take to end after the grace period.
+const WIND_DOWN_SECS: u64 = 2;
+
+/// A gateway that listens in the background; stops when dropped.
+pub struct Running {
+    public: SocketAddr,
+    admin: SocketAddr,
+    mailbox: Option<Arc<Mailbox>>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Where people and programs connect.
+    #[must_use]
+    pub fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Where the operator connects.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The kept mails.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.mailbox.as_ref()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Gateway {
+    /// Serves until SIGTERM (finishing requests in flight), SIGQUIT (handing its listeners over) or SIGINT (at once).
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when an address is taken.
+    pub fn run(self, ready: impl FnOnce(SocketAddr, SocketAddr)) -> Result<(), StartError> {
+        let (stop, stopped) = watch::channel(false);
+        let (server, public, admin, gateway) = self.listen(&stopped)?;
+        ready(public, admin);
+        server.run(RunArgs::default());
+        let _ = stop.send(true);
+        gateway.end();
+        Ok(())
+    }
+
+    /// Serves on a thread of its own until the result is dropped.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when an address is taken.
+    pub fn start(self) -> Result<Running, StartError> {
+        let (stop, stopped) = watch::channel(false);
+        let mailbox = self.mailbox().cloned();
+        let (server, public, admin, gateway) = self.listen(&stopped)?;
+        let thread = std::thread::Builder::new().name("stagedoor".into()).spawn(move || {
+            server.run(RunArgs { shutdown_signal: Box::new(Stop(stopped)) });
+            gateway.end();
+        })?;
+        wait_until_open(public)?;
+        Ok(Running { public, admin, mailbox, stop, thread: Some(thread) })
+    }
+
+    fn listen(
+        mut self,
+        stopped: &watch::Receiver<bool>,
+    ) -> Result<(Server, SocketAddr, SocketAddr, Background), StartError> {
+        let admin_wanted = self.settings.proxy.admin_listen;
+        let listener = operator::bind(admin_wanted)
+            .map_err(|cause| StartError::Listen { address: admin_wanted, cause })?;
+        let admin = listener.local_addr()?;
+        let public = free_address(self.settings.proxy.listen)?;
+        let state = self.admin_state(admin);
+        let mut server = server(&self.settings.proxy);
+        let conf = server.configuration.clone();
+        let proxy = pingora::proxy::http_proxy(&conf, self.front);
+        let (limits, h2c) = (self.settings.proxy.limits, self.settings.proxy.h2c);
+        let guard = Guard::new(proxy, limits, h2c, self.metrics.clone());
+        let mut service = Service::new("stagedoor".into(), guard);
+        service.add_tcp(&public.to_string());
+        server.add_service(service);
+        for health in self.health {
+            server.add_service(health);
+        }
+        self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
+        let (worker, jobs) = (self.worker, self.jobs);
+        let (for_worker, for_jobs) = (stopped.clone(), stopped.clone());
+        self.runtime.spawn(async move { worker.run(for_worker).await });
+        self.runtime.spawn(async move { jobs.run(for_jobs).await });
+        Ok((server, public, admin, Background(self.runtime)))
+    }
+
+    fn admin_state(&mut self, listen: SocketAddr) -> AdminState {
+        let reloader = self.reloader.take();
+        let reload = Arc::new(move || match &reloader {
+            Some(reloader) => reloader.reload(),
+            None => Err("this gateway was not started from a configuration file".to_owned()),
+        });
+        let metrics = self.metrics.clone();
+        let store = self.store().clone();
+        let mut settings = self.settings.web.clone();
+        settings.auth_prefix = String::new();
+        AdminState {
+            settings: Arc::new(settings),
+            listen,
+            hosts: Vec::new(),
+            mailbox: self.mailbox().map(|m| {
+                let from = self.settings.mail.from.clone();
+                Arc::new(operator::Kept { mails: m.clone(), from }) as _
+            }),
+            metrics: Arc::new(move || metrics.render()),
+            ready: operator::readiness(store, &self.runtime),
+            reload,
+        }
+    }
+}
+
+/// What keeps running until the proxy has stopped.
+struct Background(tokio::runtime::Runtime);
+
+impl Background {
+    fn end(self) {
+        self.0.shutdown_timeout(std::time::Duration::from_secs(WIND_DOWN_SECS));
+    }
+}
+
+fn server(settings: &Settings) -> Server {
+    let threads = settings
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get))
+        .unwrap_or(1);
+    let pid = std::process::id();
+    let temp = std::env::temp_dir();
+    let conf = ServerConf {
+        threads,
+        grace_period_seconds: Some(settings.grace.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(WIND_DOWN_SECS),
+        // One more try, and only where Pingora finds it safe: an idempotent request on a connection that had died.
+        max_retries: 2,
+        pid_file: temp.join(format!("stagedoor-{pid}.pid")).display().to_string(),
+        upgrade_sock: temp.join(format!("stagedoor-{pid}.sock")).display().to_string(),
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    server
+}
+
+/// The address with its port filled in. Pingora would retry for half a minute on a taken address, and then go on
+/// without a listener; so it is tried here first.
+fn free_address(wanted: SocketAddr) -> Result<SocketAddr, StartError> {
+    let listener = TcpListener::bind(wanted).map_err(|cause| StartError::Listen { address: wanted, cause })?;
+    Ok(listener.local_addr()?)
+}
+
+/// Pingora does not tell when it listens; connecting does.
+fn wait_until_open(address: SocketAddr) -> Result<(), StartError> {
+    let mut last = None;
+    for _ in 0..500 {
+        match std::net::TcpStream::connect(address) {
+            Ok(_) => return Ok(()),
+            Err(e) => last = Some(e),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let cause = last.unwrap_or_else(|| std::io::ErrorKind::TimedOut.into());
+    Err(StartError::Listen { address, cause })
+}
+
+/// A stop that comes from inside the process.
+struct Stop(watch::Receiver<bool>);
+
+#[async_trait]
+impl ShutdownSignalWatch for Stop {
+    async fn recv(&self) -> ShutdownSignal {
+        let _ = self.0.clone().wait_for(|stop| *stop).await;
+        ShutdownSignal::FastShutdown
+    }
+}

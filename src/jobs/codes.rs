@@ -1,0 +1,27 @@
+//! Links and codes that have expired: nobody can use them any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Job;
+use crate::account::Accounts;
+
+/// The job.
+pub(super) struct Codes(pub(super) Arc<Accounts>);
+
+#[async_trait]
+impl Job for Codes {
+    fn name(&self) -> &'static str {
+        "codes"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    async fn run(&self) -> Result<u64, String> {
+        self.0.purge_codes().await.map_err(|e| e.to_string())
+    }
+}

@@ -1,0 +1,27 @@
+//! Failure counts that no longer lock anything or double a lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Job;
+use crate::account::Accounts;
+
+/// The job.
+pub(super) struct Lockouts(pub(super) Arc<Accounts>);
+
+#[async_trait]
+impl Job for Lockouts {
+    fn name(&self) -> &'static str {
+        "lockouts"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+
+    async fn run(&self) -> Result<u64, String> {
+        self.0.purge_lockouts().await.map_err(|e| e.to_string())
+    }
+}

@@ -1,0 +1,45 @@
+//! Mails that were sent or given up. Their contents are wiped at once; the envelope stays a month, so that "I never got it"
+//! can be answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Job;
+use crate::model::Clock;
+use crate::store::Store;
+
+/// How long envelopes are kept.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Rows deleted in one statement.
+const BATCH: u32 = 1000;
+
+/// The job.
+pub(super) struct Outbox {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Job for Outbox {
+    fn name(&self) -> &'static str {
+        "outbox"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+
+    async fn run(&self) -> Result<u64, String> {
+        let before = self.clock.now().before(KEPT);
+        let mut total = 0;
+        loop {
+            let gone = self.store.purge_mails(before, BATCH).await.map_err(|e| e.to_string())?;
+            total += gone as u64;
+            if gone < BATCH as usize {
+                return Ok(total);
+            }
+        }
+    }
+}
