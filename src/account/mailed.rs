@@ -1,6 +1,8 @@
 //! Secrets that go out by mail: a link and a short code for the same purpose. The link is random enough to be kept
 //! as a plain SHA-256; the code is not, so what is kept of it is a MAC under the operator's secret.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -35,8 +37,8 @@ impl Accounts {
             account,
             link_hash: sha256(&token),
             code_hash: self.code_mac(id, code.expose()),
-            link_expires: now.after(std::time::Duration::from_secs(life.link_hours * 3600)),
-            code_expires: now.after(std::time::Duration::from_secs(life.code_minutes * 60)),
+            link_expires: now.after(Duration::from_hours(life.link_hours)),
+            code_expires: now.after(Duration::from_mins(life.code_minutes)),
         };
         Mailed { link_token: Secret::new(URL_SAFE_NO_PAD.encode(token)), code, row }
     }

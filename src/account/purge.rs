@@ -9,9 +9,9 @@ use super::{Accounts, Error};
 pub const PURGE_BATCH: u32 = 500;
 
 /// An account that nobody proved is given up after this long.
-const UNVERIFIED: Duration = Duration::from_secs(7 * 24 * 3600);
+const UNVERIFIED: Duration = Duration::from_hours(7 * 24);
 /// An ended session is kept this long for questions.
-const ENDED_SESSIONS: Duration = Duration::from_secs(24 * 3600);
+const ENDED_SESSIONS: Duration = Duration::from_hours(24);
 
 #[expect(clippy::missing_errors_doc, reason = "all alike: Error::Unavailable when the store does not answer")]
 impl Accounts {

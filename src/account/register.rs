@@ -25,14 +25,14 @@ use super::roles::Granted;
 use super::{Accounts, Error, FieldErrors, Origin, Register, form};
 use crate::limiter::Quota;
 use crate::mail::Message;
-use crate::model::{AccountId, Email, Secret, Timestamp, constant_time_eq};
+use crate::model::{AccountId, Email, RoleName, Secret, Timestamp, constant_time_eq};
 use crate::store::{AccountRow, NewAccount, Tx};
 
 /// What the mailed secret is for.
 pub(super) const PURPOSE: &str = "verify_email";
 pub(super) const LIFE: Lifetimes = Lifetimes { link_hours: 24, code_minutes: 15, tries: 5 };
 /// The notice to somebody whose address was registered again.
-const NOTICE: Quota = Quota { limit: 1, window: Duration::from_secs(3600) };
+const NOTICE: Quota = Quota { limit: 1, window: Duration::from_hours(1) };
 const REMEMBERED: usize = 10_000;
 
 /// A fingerprint of the newest registration of an address, to know a double click by. Only a help: what is
@@ -62,7 +62,7 @@ impl Fresh {
             email: &self.email,
             name: &self.name,
             password_hash: &self.hash,
-            requested_role: self.granted.requested.as_ref().map(|role| role.as_str()),
+            requested_role: self.granted.requested.as_ref().map(RoleName::as_str),
             roles: &self.granted.roles,
             verified_at: None,
             created_at: now,

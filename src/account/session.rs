@@ -11,7 +11,7 @@ use crate::token::AccessGrant;
 
 /// A refresh that began just before the end of its session may still make an access token; it ends no later than
 /// this after the others.
-const STRAGGLERS: Duration = Duration::from_secs(60);
+const STRAGGLERS: Duration = Duration::from_mins(1);
 
 impl Accounts {
     /// Opens a session within `tx` and commits it; `None` when a condition of `tx` did not hold. The oldest sessions

@@ -1,7 +1,5 @@
 //! Rate limits, and the queue that lets tries on one address go single file.
 
-use std::hash::BuildHasher;
-
 use ahash::RandomState;
 use tokio::sync::{Mutex, MutexGuard};
 

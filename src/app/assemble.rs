@@ -19,7 +19,7 @@ use crate::limiter::MemoryLimiter;
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy};
-use crate::proxy::{Front, FrontParts, HealthService, Upstreams};
+use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
 use crate::store::{Revocation, Store};
 use crate::token::{Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
@@ -48,6 +48,7 @@ pub struct Gateway {
     pub(super) jobs: Jobs,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloader: Option<Reloader>,
+    pub(super) drain: Arc<Drain>,
     mailbox: Option<Arc<Mailbox>>,
     accounts: Arc<Accounts>,
     store: Store,
@@ -60,7 +61,7 @@ impl Gateway {
     /// [`StartError`]; nothing listens then.
     pub fn assemble(settings: Settings, around: &Surroundings) -> Result<Self, StartError> {
         let (runtime, store, common) = foundation(&settings, around)?;
-        let metrics = Arc::new(Metrics::new());
+        let (metrics, drain) = (Arc::new(Metrics::new()), Arc::new(Drain::default()));
         let mail = Delivery::new(&settings.mail)?;
         let accounts = Arc::new(accounts(&settings, &store, &common, &metrics, around));
         let gate = Arc::new(Gate::new(common.snapshot(&settings)?));
@@ -74,12 +75,14 @@ impl Gateway {
             own: Arc::new(own),
             renew: Arc::new(Refresher { accounts: accounts.clone(), cookies }),
             pages: Box::new(move |status, title, detail, id| {
-                let status = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+                let status =
+                    http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
                 web::error_page(&brand, status, title, detail, id)
             }),
             metrics: metrics.clone(),
             clock: around.clock.clone(),
             entropy: around.entropy.clone(),
+            drain: drain.clone(),
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
         });
@@ -92,7 +95,20 @@ impl Gateway {
             gate,
             metrics: metrics.clone(),
         });
-        Ok(Self { settings, runtime, front, health, worker, jobs, metrics, reloader, mailbox: mail.mailbox, accounts, store })
+        Ok(Self {
+            settings,
+            runtime,
+            front,
+            health,
+            worker,
+            jobs,
+            metrics,
+            reloader,
+            drain,
+            mailbox: mail.mailbox,
+            accounts,
+            store,
+        })
     }
 
     /// The account system, for the command line and tests.

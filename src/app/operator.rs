@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::mail;
+use crate::proxy::Drain;
 use crate::store::Store;
 use crate::web::{AdminState, MailSummary, MailView, Mailbox, admin_router};
 
@@ -41,7 +42,11 @@ fn summary(m: &mail::Outgoing) -> MailSummary {
 }
 
 /// Whether the store answers, found out by a task and read by the readiness page.
-pub(super) fn readiness(store: Store, tasks: &Runtime) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+pub(super) fn readiness(
+    store: Store,
+    drain: Arc<Drain>,
+    tasks: &Runtime,
+) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
     let (told, state) = watch::channel(Ok(()));
     tasks.spawn(async move {
         while !told.is_closed() {
@@ -50,7 +55,7 @@ pub(super) fn readiness(store: Store, tasks: &Runtime) -> Arc<dyn Fn() -> Result
             tokio::time::sleep(READINESS_PERIOD).await;
         }
     });
-    Arc::new(move || state.borrow().clone())
+    Arc::new(move || if drain.has_begun() { Err("stopping".into()) } else { state.borrow().clone() })
 }
 
 /// Serves until `stop` turns true.

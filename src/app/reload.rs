@@ -73,7 +73,10 @@ impl Reloader {
         let waits = self.waiting_for_restart(&fresh);
         Ok(match waits.as_slice() {
             [] => "rules, routes and roles are in force".into(),
-            _ => format!("rules, routes and roles are in force; these wait for a restart: {}", waits.join(", ")),
+            _ => format!(
+                "rules, routes and roles are in force; these wait for a restart: {}",
+                waits.join(", ")
+            ),
         })
     }
 

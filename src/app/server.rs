@@ -4,16 +4,18 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use pingora::services::listening::Service;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Gateway, StartError, operator};
 use crate::mail::Mailbox;
-use crate::proxy::{Guard, Settings};
+use crate::proxy::{Drain, Guard, Settings};
 use crate::web::AdminState;
 
 /// How long runtimes may take to end after the grace period.
@@ -58,15 +60,16 @@ impl Drop for Running {
 }
 
 impl Gateway {
-    /// Serves until SIGTERM (finishing requests in flight), SIGQUIT (handing its listeners over) or SIGINT (at once).
+    /// Serves until SIGTERM (finishing requests in flight, within the grace period) or SIGINT (at once).
     ///
     /// # Errors
     /// [`StartError::Listen`] when an address is taken.
     pub fn run(self, ready: impl FnOnce(SocketAddr, SocketAddr)) -> Result<(), StartError> {
         let (stop, stopped) = watch::channel(false);
+        let signals = Signals { drain: self.drain.clone(), grace: self.settings.proxy.grace };
         let (server, public, admin, gateway) = self.listen(&stopped)?;
         ready(public, admin);
-        server.run(RunArgs::default());
+        server.run(RunArgs { shutdown_signal: Box::new(signals) });
         let _ = stop.send(true);
         gateway.end();
         Ok(())
@@ -102,7 +105,7 @@ impl Gateway {
         let conf = server.configuration.clone();
         let proxy = pingora::proxy::http_proxy(&conf, self.front);
         let (limits, h2c) = (self.settings.proxy.limits, self.settings.proxy.h2c);
-        let guard = Guard::new(proxy, limits, h2c, self.metrics.clone());
+        let guard = Guard::new(proxy, limits, h2c, self.drain.clone(), self.metrics.clone());
         let mut service = Service::new("stagedoor".into(), guard);
         service.add_tcp(&public.to_string());
         server.add_service(service);
@@ -136,7 +139,7 @@ impl Gateway {
                 Arc::new(operator::Kept { mails: m.clone(), from }) as _
             }),
             metrics: Arc::new(move || metrics.render()),
-            ready: operator::readiness(store, &self.runtime),
+            ready: operator::readiness(store, self.drain.clone(), &self.runtime),
             reload,
         }
     }
@@ -147,7 +150,7 @@ struct Background(tokio::runtime::Runtime);
 
 impl Background {
     fn end(self) {
-        self.0.shutdown_timeout(std::time::Duration::from_secs(WIND_DOWN_SECS));
+        self.0.shutdown_timeout(Duration::from_secs(WIND_DOWN_SECS));
     }
 }
 
@@ -160,7 +163,8 @@ fn server(settings: &Settings) -> Server {
     let temp = std::env::temp_dir();
     let conf = ServerConf {
         threads,
-        grace_period_seconds: Some(settings.grace.as_secs()),
+        // The grace period is over when Pingora hears of the stop; by itself it would always sleep for all of it.
+        grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(WIND_DOWN_SECS),
         // One more try, and only where Pingora finds it safe: an idempotent request on a connection that had died.
         max_retries: 2,
@@ -176,7 +180,8 @@ fn server(settings: &Settings) -> Server {
 /// The address with its port filled in. Pingora would retry for half a minute on a taken address, and then go on
 /// without a listener; so it is tried here first.
 fn free_address(wanted: SocketAddr) -> Result<SocketAddr, StartError> {
-    let listener = TcpListener::bind(wanted).map_err(|cause| StartError::Listen { address: wanted, cause })?;
+    let listener =
+        TcpListener::bind(wanted).map_err(|cause| StartError::Listen { address: wanted, cause })?;
     Ok(listener.local_addr()?)
 }
 
@@ -188,10 +193,40 @@ fn wait_until_open(address: SocketAddr) -> Result<(), StartError> {
             Ok(_) => return Ok(()),
             Err(e) => last = Some(e),
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
     let cause = last.unwrap_or_else(|| std::io::ErrorKind::TimedOut.into());
     Err(StartError::Listen { address, cause })
+}
+
+/// The signals of the process.
+struct Signals {
+    drain: Arc<Drain>,
+    grace: Duration,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            tracing::error!("signals cannot be received; only SIGKILL will stop this process");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => return ShutdownSignal::FastShutdown,
+        }
+        tracing::info!(grace_secs = self.grace.as_secs(), "stopping: finishing requests in flight");
+        self.drain.begin();
+        tokio::select! {
+            () = self.drain.finished() => {}
+            () = tokio::time::sleep(self.grace) => tracing::warn!("the grace period is over, requests are cut off"),
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
+        ShutdownSignal::FastShutdown
+    }
 }
 
 /// A stop that comes from inside the process.

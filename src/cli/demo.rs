@@ -49,7 +49,8 @@ fn demo(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings(args)?;
     logging::start(&LogSettings { level: "warn".into(), json: false });
     let events = SocketAddr::from(([127, 0, 0, 1], next(args.port, 2)?));
-    let listener = std::net::TcpListener::bind(events).map_err(|cause| StartError::Listen { address: events, cause })?;
+    let listener =
+        std::net::TcpListener::bind(events).map_err(|cause| StartError::Listen { address: events, cause })?;
     listener.set_nonblocking(true)?;
     let jwks = format!("http://127.0.0.1:{}{}/.well-known/jwks.json", args.port, settings.gate.auth_prefix);
     let app = event_app::router(&jwks, "events", &settings.gate.auth_prefix)?;

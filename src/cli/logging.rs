@@ -8,7 +8,10 @@ use crate::config::LogSettings;
 /// Starts logging to standard error; `RUST_LOG` overrides the level.
 pub(super) fn start(settings: &LogSettings) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(format!("{},pingora=warn,pingora_core=warn,pingora_proxy=warn,refinery_core=warn", settings.level))
+        EnvFilter::new(format!(
+            "{},pingora=warn,pingora_core=warn,pingora_proxy=warn,refinery_core=warn",
+            settings.level
+        ))
     });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.

@@ -53,8 +53,12 @@ pub(super) fn create(config: &Path, args: &CreateArgs) -> i32 {
         Ok(office) => office,
         Err(e) => return failed(&e),
     };
-    let wanted =
-        CreateUser { email: args.email.clone(), name: args.name.clone(), roles: args.roles.clone(), password };
+    let wanted = CreateUser {
+        email: args.email.clone(),
+        name: args.name.clone(),
+        roles: args.roles.clone(),
+        password,
+    };
     match office.runtime.block_on(office.accounts.create_user(wanted)) {
         Ok(id) if args.json => println!("{}", serde_json::json!({ "id": id.to_string() })),
         Ok(id) => println!("{id}"),

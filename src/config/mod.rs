@@ -119,7 +119,7 @@ fn read(path: &Path) -> Result<String, (usize, String)> {
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     String::from_utf8(bytes).map_err(|e| {
         let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        (1 + before.iter().filter(|b| **b == b'\n').count(), "the file is not UTF-8 text".to_owned())
+        (1 + before.split(|b| *b == b'\n').count() - 1, "the file is not UTF-8 text".to_owned())
     })
 }
 

@@ -18,7 +18,7 @@ impl CookieNames {
     /// With the `__Host-` prefix (RFC 6265bis section 4.1.3.2) and `Secure`, but not on plain http, where a
     /// browser would not keep such cookies.
     #[must_use]
-    pub fn new(secure: bool) -> Self {
+    pub const fn new(secure: bool) -> Self {
         if secure {
             Self { access: "__Host-stagedoor_access", refresh: "__Host-stagedoor_refresh", secure }
         } else {
@@ -30,10 +30,7 @@ impl CookieNames {
     #[must_use]
     pub fn is_ours(name: &str) -> bool {
         let name = name.trim();
-        let bare = name
-            .get(..7)
-            .filter(|p| p.eq_ignore_ascii_case("__host-"))
-            .map_or(name, |_| &name[7..]);
+        let bare = name.get(..7).filter(|p| p.eq_ignore_ascii_case("__host-")).map_or(name, |_| &name[7..]);
         bare.eq_ignore_ascii_case("stagedoor_access") || bare.eq_ignore_ascii_case("stagedoor_refresh")
     }
 }
@@ -151,11 +148,20 @@ mod tests {
             (&[], Credentials::None),
             (&[("authorization", "Bearer a.b.c")], Credentials::Bearer("a.b.c")),
             (&[("cookie", "x=1; __Host-stagedoor_access=a.b.c")], Credentials::Cookie("a.b.c")),
-            (&[("authorization", "Bearer a.b.c"), ("cookie", "__Host-stagedoor_access=d.e.f")], Credentials::Ambiguous),
+            (
+                &[("authorization", "Bearer a.b.c"), ("cookie", "__Host-stagedoor_access=d.e.f")],
+                Credentials::Ambiguous,
+            ),
             (&[("authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.c")], Credentials::Ambiguous),
             (&[("cookie", "__Host-stagedoor_access=a; __Host-stagedoor_access=b")], Credentials::Ambiguous),
-            (&[("cookie", "__Host-stagedoor_access=a"), ("cookie", "__Host-stagedoor_access=b")], Credentials::Ambiguous),
-            (&[("authorization", "Bearer "), ("cookie", "__Host-stagedoor_access=b")], Credentials::Ambiguous),
+            (
+                &[("cookie", "__Host-stagedoor_access=a"), ("cookie", "__Host-stagedoor_access=b")],
+                Credentials::Ambiguous,
+            ),
+            (
+                &[("authorization", "Bearer "), ("cookie", "__Host-stagedoor_access=b")],
+                Credentials::Ambiguous,
+            ),
             (&[("authorization", "Basic dTpw")], Credentials::None),
         ];
         for (given, expected) in cases {
@@ -183,7 +189,10 @@ mod tests {
     #[test]
     fn c_05_cookie_names_are_exact() {
         let names = CookieNames::new(true);
-        let h = headers(&[("cookie", "__host-stagedoor_access=a; stagedoor_access=b; x__Host-stagedoor_access=c")]);
+        let h = headers(&[(
+            "cookie",
+            "__host-stagedoor_access=a; stagedoor_access=b; x__Host-stagedoor_access=c",
+        )]);
         assert_eq!(Presented::of(&h, &names).access, Credentials::None);
         assert!(CookieNames::is_ours("__HOST-Stagedoor_Access"));
         assert!(CookieNames::is_ours("stagedoor_refresh"));

@@ -101,9 +101,9 @@ impl Gate {
 
     /// Decides.
     #[must_use]
-    pub fn decide(&self, head: &RequestHead<'_>, now: Timestamp, renewed: Renewed) -> Verdict {
+    pub fn decide(&self, head: &RequestHead<'_>, now: Timestamp, renewed: &Renewed) -> Verdict {
         let snapshot = self.snapshot.load_full();
-        match snapshot.decide(head, now, &renewed) {
+        match snapshot.decide(head, now, renewed) {
             Ok(Step::Own(own)) => Verdict::Own(own),
             Ok(Step::Refresh(token)) => Verdict::Refresh(token),
             Ok(Step::Allow(allowed)) => Verdict::Allow(allowed.into_permit(snapshot)),
@@ -175,7 +175,8 @@ impl Snapshot {
         }
         let by_cookie = somebody.is_some() && matches!(presented.access, Credentials::Cookie(_));
         if by_cookie
-            && !CrossSite::of(head.headers, &self.settings.public_url).admits_cookie(head.method, head.upgrade)
+            && !CrossSite::of(head.headers, &self.settings.public_url)
+                .admits_cookie(head.method, head.upgrade)
         {
             return Err(Refusal::CrossSite);
         }
@@ -275,7 +276,8 @@ impl Snapshot {
             AssertionMode::Off => None,
             AssertionMode::Session => self.assertion(caller, upstream, now),
             AssertionMode::Request => {
-                let request = RequestBinding { method: head.method.as_str(), host: head.host, path: path.as_str() };
+                let request =
+                    RequestBinding { method: head.method.as_str(), host: head.host, path: path.as_str() };
                 self.bound_assertion(caller, upstream, &request, now)
             }
         }
@@ -294,7 +296,10 @@ fn sends_our_cookies(headers: &HeaderMap, names: &super::CookieNames) -> bool {
 }
 
 /// The target to forward, where it is not byte for byte what arrived.
-fn rewritten_target(head: &RequestHead<'_>, path: &CanonicalPath<'_>) -> Result<Option<PathAndQuery>, Refusal> {
+fn rewritten_target(
+    head: &RequestHead<'_>,
+    path: &CanonicalPath<'_>,
+) -> Result<Option<PathAndQuery>, Refusal> {
     if path.as_str() == head.path {
         return Ok(None);
     }
@@ -325,7 +330,13 @@ mod tests {
 
     #[test]
     fn h_05_h_06_hosts_are_compared_in_one_form() {
-        for host in ["admin.example.com", "ADMIN.Example.com", "admin.example.com.", "admin.example.com:8443", "Admin.example.com.:80"] {
+        for host in [
+            "admin.example.com",
+            "ADMIN.Example.com",
+            "admin.example.com.",
+            "admin.example.com:8443",
+            "Admin.example.com.:80",
+        ] {
             assert_eq!(canonical_host(host), "admin.example.com", "{host}");
         }
         assert_eq!(canonical_host("[::1]:8080"), "[::1]");

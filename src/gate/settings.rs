@@ -64,10 +64,15 @@ impl IdentityNames {
         let (user, email, display, groups) = match name {
             "remote" => ("remote-user", "remote-email", "remote-name", "remote-groups"),
             "x-forwarded" => (
-                "x-forwarded-user", "x-forwarded-email", "x-forwarded-preferred-username", "x-forwarded-groups",
+                "x-forwarded-user",
+                "x-forwarded-email",
+                "x-forwarded-preferred-username",
+                "x-forwarded-groups",
             ),
             "x-auth-request" => (
-                "x-auth-request-user", "x-auth-request-email", "x-auth-request-preferred-username",
+                "x-auth-request-user",
+                "x-auth-request-email",
+                "x-auth-request-preferred-username",
                 "x-auth-request-groups",
             ),
             _ => return None,

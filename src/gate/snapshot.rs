@@ -201,7 +201,12 @@ impl Snapshot {
     }
 
     /// The assertion for `upstream`, signed now or a moment ago.
-    pub(super) fn assertion(&self, caller: &Verified, upstream: usize, now: Timestamp) -> Option<HeaderValue> {
+    pub(super) fn assertion(
+        &self,
+        caller: &Verified,
+        upstream: usize,
+        now: Timestamp,
+    ) -> Option<HeaderValue> {
         let to = &self.upstreams[upstream];
         if to.mode != AssertionMode::Session {
             return None;

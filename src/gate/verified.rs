@@ -75,7 +75,12 @@ impl Verified {
 
     /// The policy's view of the person.
     pub(super) fn caller(&self) -> Caller {
-        Caller { id: self.principal.id, roles: self.roles, mfa: self.mfa, auth_time: self.principal.auth_time }
+        Caller {
+            id: self.principal.id,
+            roles: self.roles,
+            mfa: self.mfa,
+            auth_time: self.principal.auth_time,
+        }
     }
 
     /// What an assertion says about the person.
@@ -122,10 +127,10 @@ fn values(p: &Principal) -> [HeaderValue; FIELDS] {
 /// As a header value; whatever could end a field or start a list item is percent-encoded (I-08). Lists
 /// are made of names that contain no such characters, so their commas stay.
 fn value(text: &str) -> HeaderValue {
-    if text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'%') {
-        if let Ok(v) = HeaderValue::from_str(text) {
-            return v;
-        }
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'%')
+        && let Ok(v) = HeaderValue::from_str(text)
+    {
+        return v;
     }
     let encoded = utf8_percent_encode(text, &NAME).to_string();
     HeaderValue::from_str(&encoded).expect("percent-encoded text is visible ASCII")

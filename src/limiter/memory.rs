@@ -1,7 +1,6 @@
 //! Counters in this process.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;

@@ -45,10 +45,12 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let r = Registry::new();
-        let lockouts = IntCounter::new("stagedoor_lockouts_total", "Accounts locked.").expect("a valid metric name");
+        let lockouts =
+            IntCounter::new("stagedoor_lockouts_total", "Accounts locked.").expect("a valid metric name");
         r.register(Box::new(lockouts.clone())).expect("each name once");
-        let reload_ok = IntGauge::new("stagedoor_config_reload_success", "Whether the last configuration took effect.")
-            .expect("a valid metric name");
+        let reload_ok =
+            IntGauge::new("stagedoor_config_reload_success", "Whether the last configuration took effect.")
+                .expect("a valid metric name");
         r.register(Box::new(reload_ok.clone())).expect("each name once");
         reload_ok.set(1);
         let build = counters(&r, "stagedoor_build_info", "The version that runs; always 1.", &["version"]);

@@ -64,9 +64,8 @@ impl Permission {
             && text.split('.').enumerate().all(|(i, w)| {
                 (w == "*" && i + 1 == words)
                     || (!w.is_empty()
-                        && w.bytes().all(|b| {
-                            b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-'
-                        }))
+                        && w.bytes()
+                            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-'))
             });
         if fits {
             Ok(Self(text.into()))

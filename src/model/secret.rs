@@ -29,9 +29,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-
-
-
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
 #[must_use]
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {

@@ -163,7 +163,8 @@ fn judge(
     let decision = policy.decide(&ask);
     let decisive = decision.rule.map(|rule| rule.id);
     let mut rules: Vec<&Rule> = policy.rules().iter().collect();
-    rules.sort_by_cached_key(|r| Reverse((r.host.is_some(), r.pattern.specificity(), !r.method_set.is_any())));
+    rules
+        .sort_by_cached_key(|r| Reverse((r.host.is_some(), r.pattern.specificity(), !r.method_set.is_any())));
     told.candidates = rules.iter().filter_map(|rule| candidate(policy, &ask, rule, decisive)).collect();
     let rule = decision.rule.map(|rule| rule.label.clone());
     told.verdict = Verdict::Decided { rule, outcome: decision.outcome };

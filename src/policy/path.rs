@@ -116,10 +116,7 @@ pub(super) fn is_unreserved(b: u8) -> bool {
 /// What `pchar` adds to the unreserved characters: sub-delims, `:` and `@`. These mean themselves raw,
 /// and some upstreams take their escapes for the same.
 pub(super) fn is_reserved_pchar(b: u8) -> bool {
-    matches!(
-        b,
-        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@'
-    )
+    matches!(b, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
 }
 
 /// The byte that the escape at `at` stands for.

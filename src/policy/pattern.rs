@@ -91,7 +91,10 @@ impl Pattern {
             return Err((format!("`{{{name}}}` is not a capture"), Some(help.into())));
         }
         if self.position(name).is_some() {
-            return Err((format!("`{{{name}}}` occurs twice"), Some("give each capture its own name".into())));
+            return Err((
+                format!("`{{{name}}}` occurs twice"),
+                Some("give each capture its own name".into()),
+            ));
         }
         Ok(Segment::Capture(name.into()))
     }

@@ -52,7 +52,9 @@ impl Model {
         let mut segments: Vec<Vec<u8>> = text.split(|b| *b == b'/').skip(1).map(<[u8]>::to_vec).collect();
         match self {
             Self::StripParams => {
-                segments.iter_mut().for_each(|s| s.truncate(s.iter().position(|b| *b == b';').unwrap_or(s.len())));
+                for s in &mut segments {
+                    s.truncate(s.iter().position(|b| *b == b';').unwrap_or(s.len()));
+                }
             }
             Self::MergeSlashes => segments.retain(|s| !s.is_empty()),
             Self::RemoveDots => segments = without_dots(segments),
@@ -91,7 +93,9 @@ pub fn decode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
+        // `from_str_radix` takes a sign, too.
+        let hex = tail.get(..2).filter(|h| h.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|h| std::str::from_utf8(h).ok());
         match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
             Some(value) if *first == b'%' => {
                 out.push(value);
@@ -200,11 +204,8 @@ fn judge(source: &PolicySource, rule: &RuleSource, segments: &[Vec<u8>], asked: 
         ..asked.clone()
     };
     let partly = [(true, false), (false, true)].map(|(mfa, fresh)| {
-        let raise = |p: Person| Person {
-            mfa: mfa || p.mfa,
-            age: if fresh { Duration::ZERO } else { p.age },
-            ..p
-        };
+        let raise =
+            |p: Person| Person { mfa: mfa || p.mfa, age: if fresh { Duration::ZERO } else { p.age }, ..p };
         Asked { person: asked.person.clone().map(raise), ..asked.clone() }
     });
     match holds(asked) {
@@ -235,7 +236,9 @@ fn truth(
             Some(prefix) => wanted.starts_with(prefix),
             None => held == wanted,
         };
-        person.map(|p| source.roles.iter().any(|r| p.roles.contains(&r.name) && r.permissions.iter().any(grants)))
+        person.map(|p| {
+            source.roles.iter().any(|r| p.roles.contains(&r.name) && r.permissions.iter().any(grants))
+        })
     };
     match wanted {
         R::Public => Some(true),
@@ -261,11 +264,11 @@ fn truth(
 }
 
 fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    parts.fold(Some(true), |a, b| match (a, b) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (None, _) | (_, None) => None,
-        _ => Some(true),
-    })
+    let parts: Vec<_> = parts.collect();
+    if parts.contains(&Some(false)) {
+        return Some(false);
+    }
+    if parts.contains(&None) { None } else { Some(true) }
 }
 
 fn any(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {

@@ -145,7 +145,10 @@ impl fmt::Display for Brief {
         if self.0.subsec_nanos() != 0 {
             return write!(f, "{}ms", self.0.as_millis());
         }
-        match [(86_400, 'd'), (3_600, 'h'), (60, 'm')].iter().find(|(n, _)| secs > 0 && secs.is_multiple_of(*n)) {
+        match [(86_400, 'd'), (3_600, 'h'), (60, 'm')]
+            .iter()
+            .find(|(n, _)| secs > 0 && secs.is_multiple_of(*n))
+        {
             Some((n, unit)) => write!(f, "{}{unit}", secs / n),
             None => write!(f, "{secs}s"),
         }

@@ -44,10 +44,10 @@ pub(super) async fn read(session: &mut Session, own: &Own) -> Result<Result<Requ
         Some(query) => format!("{}?{query}", own.path),
         None => own.path.clone(),
     };
-    if let Some(authority) = parts.uri.authority() {
-        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-            parts.headers.insert(header::HOST, host);
-        }
+    if let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
     }
     parts.uri = target.parse().or_err(ErrorType::InternalError, "canonical path")?;
     Ok(Ok(Request::from_parts(parts, body)))
@@ -105,7 +105,8 @@ pub(super) async fn write(
     for (name, value) in extra {
         head.append_header(name.clone(), value.clone())?;
     }
-    let bodiless = parts.status == http::StatusCode::NO_CONTENT || parts.status == http::StatusCode::NOT_MODIFIED;
+    let bodiless =
+        parts.status == http::StatusCode::NO_CONTENT || parts.status == http::StatusCode::NOT_MODIFIED;
     if !bodiless {
         head.set_content_length(body.len())?;
     }

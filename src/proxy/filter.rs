@@ -15,11 +15,12 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::bridge::{self, OwnApp};
 use super::ctx::{Ctx, RequestIds};
+use super::drain::Drain;
 use super::head::{self, Client};
 use super::respond::{self, Pages};
 use super::settings::Limits;
 use super::upstream::Upstreams;
-use crate::gate::{CookieNames, Gate, Own, Permit, Refusal, RequestHead, Renewed, UpstreamFailure, Verdict};
+use crate::gate::{CookieNames, Gate, Own, Permit, Refusal, Renewed, RequestHead, UpstreamFailure, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
 
@@ -63,6 +64,8 @@ pub struct FrontParts {
     pub clock: Arc<dyn Clock>,
     /// For request ids.
     pub entropy: Arc<dyn Entropy>,
+    /// Knows whether the gateway is about to stop.
+    pub drain: Arc<Drain>,
     /// Limits on requests.
     pub limits: Limits,
     /// Whose `X-Forwarded-*` count.
@@ -99,7 +102,7 @@ impl Front {
             Ok(head) => head,
             Err(refusal) => return Verdict::Refuse(refusal),
         };
-        match self.parts.gate.decide(&head, ctx.now, Renewed::NotTried) {
+        match self.parts.gate.decide(&head, ctx.now, &Renewed::NotTried) {
             Verdict::Refresh(token) => self.renew(&head, &token, ctx).await,
             verdict => verdict,
         }
@@ -120,7 +123,7 @@ impl Front {
                 return Verdict::Refuse(Refusal::Unavailable { retry_after: Duration::from_secs(2) });
             }
         };
-        self.parts.gate.decide(head, ctx.now, renewed)
+        self.parts.gate.decide(head, ctx.now, &renewed)
     }
 
     async fn serve_own(&self, session: &mut Session, ctx: &Ctx, own: Own) -> Result<Option<Refusal>> {
@@ -228,6 +231,9 @@ impl ProxyHttp for Front {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<()> {
+        if self.parts.drain.has_begun() {
+            session.set_keepalive(None);
+        }
         let upgrade = session.is_upgrade_req();
         session.set_read_timeout(Some(if upgrade { UPGRADED_IDLE } else { self.parts.limits.body_timeout }));
         Ok(())
@@ -255,10 +261,16 @@ impl ProxyHttp for Front {
         Ok(true)
     }
 
-    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<pingora::prelude::HttpPeer>> {
-        let permit = ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+    ) -> Result<Box<pingora::prelude::HttpPeer>> {
+        let permit =
+            ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
         let peer = self.parts.upstreams.peer(permit, session.is_upgrade_req());
-        peer.ok_or_else(|| *Error::explain(ErrorType::ConnectError, "no server is well").into_up()).map_err(Box::new)
+        peer.ok_or_else(|| *Error::explain(ErrorType::ConnectError, "no server is well").into_up())
+            .map_err(Box::new)
     }
 
     async fn upstream_request_filter(
@@ -267,7 +279,8 @@ impl ProxyHttp for Front {
         upstream_request: &mut RequestHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        let permit = ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
+        let permit =
+            ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
         // As plain parts: names go out in lower case, and inserting needs no second map for their case.
         let empty = RequestHeader::build_no_case(http::Method::GET, b"/", None)?;
         let mut parts: http::request::Parts = std::mem::replace(upstream_request, empty).into();
@@ -314,7 +327,12 @@ impl ProxyHttp for Front {
         Ok(())
     }
 
-    async fn response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
         self.parts.metrics.proxied(response.status.as_u16());
         for cookie in ctx.cookies.drain(..) {
             response.append_header(header::SET_COOKIE, cookie)?;

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
-use pingora::protocols::http::ServerSession;
 use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 
+use super::drain::Drain;
 use super::filter::Front;
 use super::respond;
 use super::settings::Limits;
@@ -36,6 +38,7 @@ pub struct Guard {
     proxy: Arc<HttpProxy<Front>>,
     limits: Limits,
     h2c: bool,
+    drain: Arc<Drain>,
     metrics: Arc<Metrics>,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -54,8 +57,18 @@ impl Guard {
     /// A guard in front of `proxy`. With `h2c`, clients may speak HTTP/2 without TLS by prior knowledge
     /// (RFC 9113 section 3.3).
     #[must_use]
-    pub fn new(proxy: HttpProxy<Front>, limits: Limits, h2c: bool, metrics: Arc<Metrics>) -> Self {
-        Self { proxy: Arc::new(proxy), limits, h2c, metrics, open: Mutex::new(HashMap::new()) }
+    pub fn new(
+        mut proxy: HttpProxy<Front>,
+        limits: Limits,
+        h2c: bool,
+        drain: Arc<Drain>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let mut options = HttpServerOptions::default();
+        options.h2c = h2c;
+        options.h2_idle_timeout = Some(limits.idle_timeout);
+        proxy.server_options = Some(options);
+        Self { proxy: Arc::new(proxy), limits, h2c, drain, metrics, open: Mutex::new(HashMap::new()) }
     }
 
     fn enter(self: &Arc<Self>, stream: &Stream) -> Option<Place> {
@@ -76,12 +89,12 @@ impl Guard {
     }
 
     /// The head of a further request: the connection may idle before it.
-    async fn next_head(&self, stream: &mut Stream, shutdown: &mut ShutdownWatch) -> Head {
+    async fn next_head(&self, stream: &mut Stream, stopping: &mut watch::Receiver<bool>) -> Head {
         let mut buf = BytesMut::with_capacity(READ_BYTES);
         let first = tokio::select! {
             biased;
             read = timeout(self.limits.idle_timeout, stream.read_buf(&mut buf)) => read,
-            _ = shutdown.changed() => return Head::Gone,
+            _ = stopping.wait_for(|begun| *begun) => return Head::Gone,
         };
         match first {
             Ok(Ok(n)) if n > 0 => {}
@@ -144,7 +157,7 @@ impl Guard {
     }
 
     async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
-        let mut stopping = shutdown.clone();
+        let mut stopping = self.drain.watch();
         let mut head = self.first_head(&mut stream).await;
         let mut settings: Option<HttpPersistentSettings> = None;
         loop {
@@ -160,7 +173,10 @@ impl Guard {
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
             }
             session.set_pipelined_prefix(buf);
-            let reused: ReusedHttpStream = self.proxy.process_new_http(session, shutdown).await?;
+            let reused: ReusedHttpStream = {
+                let _in_flight = self.drain.enter();
+                self.proxy.process_new_http(session, shutdown).await?
+            };
             (stream, settings) = reused.consume();
             head = self.next_head(&mut stream, &mut stopping).await;
         }
@@ -203,6 +219,9 @@ async fn linger(stream: &mut Stream) {
 #[async_trait]
 impl ServerApp for Guard {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        if self.drain.has_begun() {
+            return None;
+        }
         let Some(_place) = self.enter(&stream) else {
             self.metrics.refused("too_many_connections");
             return None;

@@ -7,10 +7,11 @@
 //! - `upstream`: peers for each upstream, made from a `Permit` only
 //! - `bridge`: serves our own axum router inside the proxy
 //! - `respond`: writes refusals, as pages for people and problem documents for programs
-//! - `ctx`: what one request carries from phase to phase
+//! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
 mod bridge;
 mod ctx;
+mod drain;
 mod filter;
 mod guard;
 mod head;
@@ -20,6 +21,7 @@ mod strict;
 mod upstream;
 
 pub use bridge::OwnApp;
+pub use drain::Drain;
 pub use filter::{Front, FrontParts, Renew, Renewal};
 pub use guard::Guard;
 pub use head::Client;

@@ -85,7 +85,12 @@ fn page(refusal: Refusal, pages: &Pages, id: RequestId) -> Answer {
 fn problem(refusal: Refusal, id: Option<RequestId>) -> Answer {
     let mut headers = with_challenge(refusal);
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
-    Answer { status: refusal.status(), headers, body: problem_body(refusal, id).into(), close: refusal.closes() }
+    Answer {
+        status: refusal.status(),
+        headers,
+        body: problem_body(refusal, id).into(),
+        close: refusal.closes(),
+    }
 }
 
 /// The problem document. A 401 says the same for every fault of a token; only the request id differs.
@@ -119,7 +124,11 @@ fn with_challenge(refusal: Refusal) -> Vec<(HeaderName, HeaderValue)> {
 }
 
 /// Writes an answer to the client.
-pub(super) async fn write(session: &mut Session, answer: Answer, extra: &[(HeaderName, HeaderValue)]) -> Result<()> {
+pub(super) async fn write(
+    session: &mut Session,
+    answer: Answer,
+    extra: &[(HeaderName, HeaderValue)],
+) -> Result<()> {
     let mut head = ResponseHeader::build(answer.status, Some(answer.headers.len() + extra.len() + 2))?;
     for (name, value) in answer.headers.iter().chain(extra) {
         head.append_header(name.clone(), value.clone())?;
@@ -139,7 +148,8 @@ pub(super) async fn write(session: &mut Session, answer: Answer, extra: &[(Heade
 /// The whole answer as bytes, for a client whose head was not even read; the connection ends with it.
 pub(super) fn raw(refusal: Refusal) -> Vec<u8> {
     let answer = problem(refusal, None);
-    let reason = http::StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
+    let reason =
+        http::StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
     let mut text = format!("HTTP/1.1 {} {reason}\r\n", answer.status);
     for (name, value) in &answer.headers {
         let _ = write!(text, "{name}: {}\r\n", value.to_str().unwrap_or_default());

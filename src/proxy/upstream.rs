@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pingora::lb::LoadBalancer;
 use pingora::lb::health_check::HttpHealthCheck;
 use pingora::lb::selection::RoundRobin;
-use pingora::lb::LoadBalancer;
 use pingora::prelude::HttpPeer;
 use pingora::services::background::{GenBackgroundService, background_service};
 
@@ -73,7 +73,8 @@ impl Upstreams {
 
 impl Pool {
     fn new(settings: &Upstream, services: &mut Vec<HealthService>) -> Result<Self, Unresolvable> {
-        let peers: Vec<HttpPeer> = settings.servers.iter().map(|s| peer(settings, s)).collect::<Result<_, _>>()?;
+        let peers: Vec<HttpPeer> =
+            settings.servers.iter().map(|s| peer(settings, s)).collect::<Result<_, _>>()?;
         let balancer = (peers.len() > 1 || settings.health.is_some())
             .then(|| balancer(settings, &peers, services))
             .transpose()?;

@@ -215,6 +215,9 @@ fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, KeySourceErro
 
 impl std::fmt::Debug for KeySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeySource").field("url", &self.uri).field("audience", &self.audience).finish()
+        f.debug_struct("KeySource")
+            .field("url", &self.uri)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
 
 use crate::account::SignedIn;
+use crate::gate;
 use crate::model::Email;
 
 /// How our cookies are called and whether they are bound to https.
@@ -28,16 +29,9 @@ impl CookieNames {
     /// Names with the `__Host-` prefix when `secure`, else without: browsers accept the prefix on https only.
     #[must_use]
     pub const fn new(secure: bool) -> Self {
-        if secure {
-            Self {
-                access: "__Host-stagedoor_access",
-                refresh: "__Host-stagedoor_refresh",
-                mail: "__Secure-stagedoor_mail",
-                secure,
-            }
-        } else {
-            Self { access: "stagedoor_access", refresh: "stagedoor_refresh", mail: "stagedoor_mail", secure }
-        }
+        let gate::CookieNames { access, refresh, secure } = gate::CookieNames::new(secure);
+        let mail = if secure { "__Secure-stagedoor_mail" } else { "stagedoor_mail" };
+        Self { access, refresh, mail, secure }
     }
 
     /// Sets both tokens. The access cookie outlives the token in it, so that the gateway still knows the

@@ -70,7 +70,7 @@ mod tests {
 
     fn headers(content_type: &'static str) -> HeaderMap {
         let mut h = HeaderMap::new();
-        h.insert(axum::http::header::CONTENT_TYPE, content_type.parse().unwrap());
+        h.insert(http::header::CONTENT_TYPE, content_type.parse().unwrap());
         h
     }
 }

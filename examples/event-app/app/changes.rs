@@ -46,7 +46,7 @@ fn to(page: &str, done: &str) -> Response {
 
 fn shown(app: &App, who: &Principal, id: u64) -> Result<Response, Failure> {
     let event = app.events.get(id)?;
-    Ok(axum::Json(EventView::new(&event, Some(who), app.now()).json()).into_response())
+    Ok(Json(EventView::new(&event, Some(who), app.now()).json()).into_response())
 }
 
 pub async fn create(
@@ -60,9 +60,10 @@ pub async fn create(
         Ok(draft) => {
             let id = app.events.create(draft, Organizer::from_person(&who))?;
             let location = [(header::LOCATION, format!("/events/{id}"))];
-            match sent.json {
-                true => Ok((StatusCode::CREATED, location, shown(&app, &who, id)?).into_response()),
-                false => Ok(to(&format!("/events/{id}"), "created")),
+            if sent.json {
+                Ok((StatusCode::CREATED, location, shown(&app, &who, id)?).into_response())
+            } else {
+                Ok(to(&format!("/events/{id}"), "created"))
             }
         }
         Err(errors) if sent.json => Err(Failure::Fields(errors)),

@@ -153,9 +153,10 @@ pub fn fill(events: &Events, now: DateTime) {
 }
 
 fn organizer(other: bool) -> Organizer {
-    let (email, name) = match other {
-        false => (ORGANIZER_EMAIL, "Northside Collective"),
-        true => ("culture@example.org", "Town Culture Office"),
+    let (email, name) = if other {
+        ("culture@example.org", "Town Culture Office")
+    } else {
+        (ORGANIZER_EMAIL, "Northside Collective")
     };
     Organizer { account: None, email: email.into(), name: name.into() }
 }

@@ -55,17 +55,12 @@ impl Site {
         Self(routes(App::new("/auth/", Arc::new(ManualClock::at(NOW)))))
     }
 
-    async fn send(
-        &self,
-        who: Option<&Principal>,
-        request: axum::http::request::Builder,
-        body: &str,
-    ) -> Answer {
+    async fn send(&self, who: Option<&Principal>, request: http::request::Builder, body: &str) -> Answer {
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
         request.extensions_mut().extend(
             who.cloned()
                 .map(|p| {
-                    let mut all = axum::http::Extensions::new();
+                    let mut all = http::Extensions::new();
                     all.insert(p);
                     all
                 })

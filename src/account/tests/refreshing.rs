@@ -38,19 +38,23 @@ async fn t_01_an_old_token_ends_its_family() {
     house.refresh(&other.refresh).await.unwrap();
 }
 
-/// An engine whose first fifty looks at a session all see the same state.
+/// An engine whose first looks at a session are held up twice: until all have been taken, and until all may go on.
 struct Together {
     inner: Sqlite,
     looks: AtomicUsize,
-    all_looked: Barrier,
+    held_up: usize,
+    meet: Barrier,
 }
 
 #[async_trait]
 impl Engine for Together {
     async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let rows = self.inner.read(sql, params).await;
-        if sql.contains("FROM sessions WHERE id = $1") && self.looks.fetch_add(1, Ordering::SeqCst) < 50 {
-            self.all_looked.wait().await;
+        if sql.contains("FROM sessions WHERE id = $1")
+            && self.looks.fetch_add(1, Ordering::SeqCst) < self.held_up
+        {
+            self.meet.wait().await;
+            self.meet.wait().await;
         }
         rows
     }
@@ -60,11 +64,17 @@ impl Engine for Together {
     }
 }
 
+fn together(held_up: usize, parties: usize) -> (House, Arc<Together>) {
+    let inner = Sqlite::open(Path::new(":memory:")).unwrap();
+    let engine =
+        Arc::new(Together { inner, looks: AtomicUsize::new(0), held_up, meet: Barrier::new(parties) });
+    let store = Store::over(Arc::clone(&engine) as Arc<dyn Engine>);
+    (House::over(store, Timestamp::from_secs(1_800_000_000), |_| ()), engine)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn t_02_fifty_parallel_uses_have_one_child() {
-    let inner = Sqlite::open(Path::new(":memory:")).unwrap();
-    let engine = Together { inner, looks: AtomicUsize::new(0), all_looked: Barrier::new(50) };
-    let house = House::over(Store::over(Arc::new(engine)), Timestamp::from_secs(1_800_000_000), |_| ());
+    let (house, _) = together(50, 50);
     house.member(MINE).await;
     let first = house.login(MINE, GOOD).await.unwrap();
     let children = parallel(50, |_| {
@@ -76,6 +86,21 @@ async fn t_02_fifty_parallel_uses_have_one_child() {
     assert!(children.iter().all(|c| c.as_ref().is_ok_and(|c| c == first_child)));
     assert_eq!(house.count("SELECT generation FROM sessions").await, 1);
     house.refresh(&Secret::new(first_child.clone())).await.unwrap();
+}
+
+#[tokio::test]
+async fn t_10_a_refresh_that_began_before_the_logout_does_not_outlive_it() {
+    let (house, engine) = together(1, 2);
+    house.member(MINE).await;
+    let first = house.login(MINE, GOOD).await.unwrap();
+    let (accounts, token) = (Arc::clone(&house.accounts), first.refresh.clone());
+    let refresh = tokio::spawn(async move { accounts.refresh(&token, &origin()).await });
+    engine.meet.wait().await;
+    let what = Logout { session: Some((first.user.id, first.session)), ..Logout::default() };
+    house.accounts.logout(what, &origin()).await.unwrap();
+    engine.meet.wait().await;
+    assert_eq!(word(&refresh.await.unwrap()), "token");
+    assert_eq!(house.count("SELECT generation FROM sessions").await, 0);
 }
 
 #[tokio::test]
@@ -145,7 +170,7 @@ async fn t_06_what_is_stored_is_no_token() {
     let rows = house.store.read("SELECT refresh_hash FROM sessions", vec![]).await.unwrap();
     let stored: [u8; 32] = rows[0].array(0).unwrap();
     assert_ne!(stored, body[16..48]);
-    assert_eq!(stored, crate::account::mailed::sha256(&body[16..48]));
+    assert_eq!(stored, mailed::sha256(&body[16..48]));
     let forged = [&body[..16], &stored, &body[48..]].concat();
     let forged = Secret::new(format!("sdr_{}", URL_SAFE_NO_PAD.encode(forged)));
     assert_eq!(word(&house.refresh(&forged).await), "token");
@@ -155,7 +180,7 @@ async fn t_06_what_is_stored_is_no_token() {
 #[tokio::test]
 async fn t_07_sessions_end_when_idle_and_in_any_case_after_a_month() {
     let (house, first) = signed_in().await;
-    house.clock.advance(secs(1800) - Duration::from_millis(1));
+    house.clock.advance(secs(1800).checked_sub(Duration::from_millis(1)).unwrap());
     let second = house.refresh(&first.refresh).await.unwrap();
     assert_eq!(second.refresh_expires_in, secs(1800));
     house.clock.advance(secs(1800));

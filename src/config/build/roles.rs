@@ -54,7 +54,7 @@ pub(super) fn read(root: &Table<'_>) -> Roles {
         roles.sources.push(RoleSource { name: name.to_owned(), permissions: permissions.clone() });
         match RoleName::parse(name) {
             Ok(name) => {
-                roles.registrations.push(RoleRegistration { name, permissions, registration, default })
+                roles.registrations.push(RoleRegistration { name, permissions, registration, default });
             }
             Err(problem) => field.error(problem.to_string(), "rename the role"),
         }

@@ -79,7 +79,7 @@ fn keys(place: &Place, wanted: fn(&Segment) -> bool) -> Vec<Key<'_>> {
 fn covers(outer: &[Segment], inner: &[Segment]) -> bool {
     match (outer.split_first(), inner.split_first()) {
         (Some((Segment::Rest, _)), _) | (None, None) => true,
-        (None, Some(_)) | (Some(_), None) | (Some(_), Some((Segment::Rest, _))) => false,
+        (None, Some(_)) | (Some(_), None | Some((Segment::Rest, _))) => false,
         (Some((Segment::Literal(a), outer)), Some((b, inner))) => {
             matches!(b, Segment::Literal(b) if a == b) && covers(outer, inner)
         }

@@ -225,7 +225,8 @@ impl<'s> Requirements<'s> {
         missing.sort_unstable();
         missing.dedup();
         for capture in missing {
-            let problem = Problem::error(at, format!("`owner: {capture}`, but the path has no `{{{capture}}}`"));
+            let problem =
+                Problem::error(at, format!("`owner: {capture}`, but the path has no `{{{capture}}}`"));
             problems.push(problem.suggest(capture, pattern.captures()));
         }
         built
@@ -264,7 +265,9 @@ impl<'s> Requirements<'s> {
             Source::AnyOf(list) => Kind::AnyOf(parts(list)?),
             Source::AllOf(list) => Kind::AllOf(parts(list)?),
             Source::Not(inner) => Kind::Not(Box::new(self.resolve(inner, pattern, missing)?)),
-            Source::Named(name) => Kind::AllOf(parts(std::slice::from_ref((*self.named.get(name.as_str())?)?))?),
+            Source::Named(name) => {
+                Kind::AllOf(parts(std::slice::from_ref((*self.named.get(name.as_str())?)?))?)
+            }
         };
         Some(Requirement { text: source.to_string().into(), kind })
     }

@@ -74,10 +74,14 @@ fn p_25_rules_that_tie() {
         (any("/a@b"), any("/a%40b")),
         (any("/é"), any("/%c3%a9")),
         (rule("/a", &["GET", "PUT"], R::Public), rule("/a", &["HEAD", "GET"], R::Deny)),
-        (RuleSource { host: Some("A.org".into()), ..any("/a") }, RuleSource { host: Some("a.org.".into()), ..any("/a") }),
+        (
+            RuleSource { host: Some("A.org".into()), ..any("/a") },
+            RuleSource { host: Some("a.org.".into()), ..any("/a") },
+        ),
     ] {
         let found = tie(a, b);
-        let expected = "rules[1]: fits the same requests as rules[0] (remove one of them, or tell them apart)";
+        let expected =
+            "rules[1]: fits the same requests as rules[0] (remove one of them, or tell them apart)";
         assert_eq!(found, [expected]);
     }
     for (a, b) in [
@@ -91,12 +95,16 @@ fn p_25_rules_that_tie() {
     }
     let mut twice = source(vec![]);
     twice.routes.push(twice.routes[0].clone());
-    assert_eq!(problems_of(&twice)[0], "routes[1]: fits the same requests as routes[0] (remove one of them, or tell them apart)");
+    assert_eq!(
+        problems_of(&twice)[0],
+        "routes[1]: fits the same requests as routes[0] (remove one of them, or tell them apart)"
+    );
 }
 
 #[test]
 fn p_25_rules_that_nothing_reaches() {
-    let hidden = |rules: Vec<RuleSource>| problems(rules).iter().any(|p| p.starts_with("rules[0]: can never apply"));
+    let hidden =
+        |rules: Vec<RuleSource>| problems(rules).iter().any(|p| p.starts_with("rules[0]: can never apply"));
     let any = |path| rule(path, &[], R::Public);
     let only = |methods: &[&str], path| rule(path, methods, R::Public);
     assert!(hidden(vec![any("/a/*"), any("/a/{x}")]));
@@ -169,7 +177,10 @@ fn requirements_are_bounded_in_depth_and_size() {
     let found = problems_of(&named(chain, name("n14")));
     assert!(found.iter().any(|p| p.contains("n2: has more than 256 parts")), "{found:?}");
     let nets = R::Network(vec!["10.0.0.0/8".parse().unwrap(); 1025]);
-    assert_eq!(problems_of(&named(vec![], nets)), ["rules[0].allow.network: the list has more than 1024 networks"]);
+    assert_eq!(
+        problems_of(&named(vec![], nets)),
+        ["rules[0].allow.network: the list has more than 1024 networks"]
+    );
 }
 
 #[test]

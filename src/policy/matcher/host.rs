@@ -79,7 +79,9 @@ mod tests {
         let mut by_host: ByHost<u8> = ByHost::default();
         *by_host.of(None) = 1;
         *by_host.of(host_name("A.Example.COM.").as_deref()) = 2;
-        for host in ["a.example.com", "A.EXAMPLE.com", "a.example.com.", "a.example.com:8443", "A.example.com.:1"] {
+        for host in
+            ["a.example.com", "A.EXAMPLE.com", "a.example.com.", "a.example.com:8443", "A.example.com.:1"]
+        {
             assert_eq!(by_host.get(host).copied().collect::<Vec<_>>(), [2, 1], "{host}");
         }
         for host in ["b.example.com", "", "a.example.com..", &"a".repeat(999)] {

@@ -79,7 +79,11 @@ impl<T> Trie<T> {
     ) -> Option<R> {
         let node = &self.nodes[at];
         if rest.is_empty() {
-            return node.here.as_ref().and_then(&mut *accept).or_else(|| node.below.as_ref().and_then(accept));
+            return node
+                .here
+                .as_ref()
+                .and_then(&mut *accept)
+                .or_else(|| node.below.as_ref().and_then(accept));
         }
         if node.literals.is_empty() && node.capture.is_none() && node.one.is_none() {
             return node.below.as_ref().and_then(accept);

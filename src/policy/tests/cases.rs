@@ -73,7 +73,8 @@ fn p_12_parameters_are_stripped_and_judged_again() {
 
 #[test]
 fn p_14_case() {
-    let mut source = source(vec![rule("/**", &[], R::Public), rule("/admin/**", &[], R::Role("admin".into()))]);
+    let mut source =
+        source(vec![rule("/**", &[], R::Public), rule("/admin/**", &[], R::Role("admin".into()))]);
     let policy = compiled(&source);
     for raw in ["/ADMIN/x", "/Admin/x", "/%41dmin/x", "/admin/X"] {
         assert_eq!(get(&policy, raw, None), SIGN_IN, "{raw}");
@@ -93,10 +94,8 @@ fn p_14_case() {
 
 #[test]
 fn p_14_case_insensitive_route() {
-    let mut source = source(vec![
-        rule("/Reports/**", &[], R::Public),
-        rule("/admin/**", &[], R::Role("admin".into())),
-    ]);
+    let mut source =
+        source(vec![rule("/Reports/**", &[], R::Public), rule("/admin/**", &[], R::Role("admin".into()))]);
     source.routes[0].case_insensitive = true;
     let policy = compiled(&source);
     assert_eq!(get(&policy, "/REPORTS/x", None), PUBLIC);
@@ -111,7 +110,15 @@ fn p_14_case_insensitive_route() {
 #[test]
 fn p_07_p_15_p_29_a_prefix_ends_at_a_border() {
     let policy = compiled(&sample());
-    for raw in ["/publicadmin", "/public.json", "/public%41", "/api%2e/admin", "/admin.", "/admin%20", "/admin::$DATA"] {
+    for raw in [
+        "/publicadmin",
+        "/public.json",
+        "/public%41",
+        "/api%2e/admin",
+        "/admin.",
+        "/admin%20",
+        "/admin::$DATA",
+    ] {
         assert_eq!(get(&policy, raw, None), NO_RULE, "{raw}");
     }
     for raw in ["/public", "/public/", "/%70ublic/x"] {
@@ -171,7 +178,11 @@ fn p_25_the_most_specific_rule_decides_in_any_order() {
                 ("GET", "/a", "/a/**", 0),
             ];
             for (method, raw, path, named) in cases {
-                assert_eq!(decided(&method.parse().unwrap(), raw), Some((path.into(), named)), "{method} {raw}");
+                assert_eq!(
+                    decided(&method.parse().unwrap(), raw),
+                    Some((path.into(), named)),
+                    "{method} {raw}"
+                );
             }
         }
     }
@@ -182,10 +193,9 @@ fn h_05_h_06_rules_of_a_host_come_first() {
     let mut special = rule("/**", &[], R::Role("admin".into()));
     special.host = Some("Admin.Example.com".into());
     let mut rules = vec![rule("/a/b", &[], R::Public), special];
-    rules.extend((0..150).map(|i| RuleSource {
-        host: Some(format!("h{i}.example.com")),
-        ..rule("/**", &[], R::Deny)
-    }));
+    rules.extend(
+        (0..150).map(|i| RuleSource { host: Some(format!("h{i}.example.com")), ..rule("/**", &[], R::Deny) }),
+    );
     let policy = compiled(&source(rules));
     let ask = |host| asked(&policy, &Method::GET, host, "/a/b", None);
     for host in ["admin.example.com", "ADMIN.EXAMPLE.COM", "admin.example.com.", "admin.example.com:443"] {
@@ -253,7 +263,11 @@ fn what_admits_whom() {
         (not(R::Mfa), "/u/x"),
     ] {
         assert_eq!(said(allow.clone(), true, path), Outcome::Allowed { public: false }, "{allow}");
-        assert_eq!(said(allow.clone(), false, path), Outcome::NeedsSignIn(Reason::Unauthenticated), "{allow}");
+        assert_eq!(
+            said(allow.clone(), false, path),
+            Outcome::NeedsSignIn(Reason::Unauthenticated),
+            "{allow}"
+        );
     }
     // Ids have one spelling; a trailing slash changes nothing.
     assert!(!said(R::Owner("user".into()), true, &format!("/u/{}", id.to_uppercase())).is_allowed());
@@ -288,7 +302,11 @@ fn routes_are_chosen_like_rules() {
         ..RouteSource::default()
     };
     let policy = compiled(&PolicySource {
-        routes: vec![route("/**", "all", None), route("/api/**", "api", None), route("/**", "shop", Some("shop.org"))],
+        routes: vec![
+            route("/**", "all", None),
+            route("/api/**", "api", None),
+            route("/**", "shop", Some("shop.org")),
+        ],
         ..PolicySource::default()
     });
     let upstream = |host, raw| {

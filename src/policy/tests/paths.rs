@@ -106,7 +106,9 @@ fn p_08_p_11_p_30_borders_and_length() {
 
 #[test]
 fn p_10_p_16_only_origin_form() {
-    for raw in ["http:http://internal/admin", "http:/admin", "http:///admin", "foo:bar", "admin/x", "", "*", "?a"] {
+    for raw in
+        ["http:http://internal/admin", "http:/admin", "http:///admin", "foo:bar", "admin/x", "", "*", "?a"]
+    {
         assert_eq!(refused(raw), "not_origin_form", "{raw}");
     }
 }
@@ -178,7 +180,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
     #[test]
-    fn canonical_form_is_a_fixed_point(raw in super::properties::nasty_path()) {
+    fn canonical_form_is_a_fixed_point(raw in properties::nasty_path()) {
         if let Ok(path) = Policy::read_path(&raw) {
             let again = Policy::read_path(path.as_str()).unwrap();
             prop_assert_eq!(again.as_str(), path.as_str());

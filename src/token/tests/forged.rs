@@ -369,7 +369,7 @@ fn j_12_signatures_have_one_form() {
         let mut carry = 0;
         for (byte, l) in s[32..].iter_mut().zip(&order) {
             let sum = u16::from(*byte) + u16::from(*l) + carry;
-            (*byte, carry) = (sum as u8, sum >> 8);
+            (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
         }
         s
     };
@@ -390,12 +390,13 @@ fn j_12_signatures_have_one_form() {
 }
 
 fn der(fixed: &[u8]) -> Vec<u8> {
+    let byte = |len: usize| u8::try_from(len).unwrap();
     let integer = |bytes: &[u8]| {
         let lead = if bytes[0] >= 0x80 { &[0][..] } else { &[] };
-        [&[2, (bytes.len() + lead.len()) as u8], lead, bytes].concat()
+        [&[2, byte(bytes.len() + lead.len())], lead, bytes].concat()
     };
     let body = [integer(&fixed[..32]), integer(&fixed[32..])].concat();
-    [vec![0x30, body.len() as u8], body].concat()
+    [vec![0x30, byte(body.len())], body].concat()
 }
 
 #[test]

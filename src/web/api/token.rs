@@ -132,15 +132,14 @@ fn as_cookies(state: &WebState, signed_in: &SignedIn, mut body: Value) -> Respon
 mod tests {
     use super::*;
 
-    fn secret(s: &str) -> Option<Secret> {
-        Some(Secret::new(s))
-    }
-
     #[test]
     fn j_20_two_different_refresh_tokens_are_ambiguous() {
-        assert_eq!(the_one(secret("a"), secret("b")).err().unwrap().kind, "ambiguous-credentials");
-        assert_eq!(the_one(secret("a"), secret("a")).unwrap().expose(), "a");
-        assert_eq!(the_one(None, secret("b")).unwrap().expose(), "b");
+        assert_eq!(
+            the_one(Some(Secret::new("a")), Some(Secret::new("b"))).err().unwrap().kind,
+            "ambiguous-credentials"
+        );
+        assert_eq!(the_one(Some(Secret::new("a")), Some(Secret::new("a"))).unwrap().expose(), "a");
+        assert_eq!(the_one(None, Some(Secret::new("b"))).unwrap().expose(), "b");
         assert_eq!(the_one(None, None).err().unwrap().status, 401);
     }
 

@@ -44,7 +44,7 @@ pub async fn send(
     logout.all = !input.all.is_empty();
     if let Err(problem) = end(&state, logout, &origin).await {
         let mut html = HeaderMap::new();
-        html.insert("accept", axum::http::HeaderValue::from_static("text/html"));
+        html.insert("accept", http::HeaderValue::from_static("text/html"));
         return refusal(&state, &html, problem);
     }
     let mut headers = HeaderMap::new();

@@ -13,7 +13,7 @@ pub mod verify;
 
 pub use errors::{error_page, method_not_allowed, not_found, panicked, refusal};
 pub use form::{Field, Form};
-pub use frame::{Frame, Notice, go, go_to, page, wants_html};
+pub use frame::{Frame, Notice, go, go_to, page};
 
 /// A role's name as a heading: `event-staff` becomes `Event staff`.
 fn role_title(name: &str) -> String {

@@ -105,7 +105,7 @@ fn c_03_typed_text_is_escaped() {
         register(EVIL, EVIL, Some(&two_wrong_fields())).render().unwrap(),
         CheckMailPage { frame: Frame::of(&settings()), form: check_mail::fields(EVIL) }.render().unwrap(),
         home::home(&settings(), &principal(EVIL)).render().unwrap(),
-        error_page(&settings(), axum::http::StatusCode::NOT_FOUND, EVIL, EVIL, EVIL),
+        error_page(&settings(), http::StatusCode::NOT_FOUND, EVIL, EVIL, EVIL),
     ];
     for page in pages {
         assert!(page.contains("alert(1)"), "the text is kept");

@@ -107,6 +107,7 @@ impl ToSql for Value {
 }
 
 /// What a failure means to the rest of the house.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 pub(super) fn translate(e: rusqlite::Error) -> StoreError {
     let text = e.to_string();
     match e.sqlite_error_code() {
