@@ -12,10 +12,10 @@ fn setting(name: &str, default: &str) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let jwks = setting("GATEWAY_JWKS", "http://127.0.0.1:8080/auth/.well-known/jwks.json");
-    let app = app::router(&jwks, &setting("AUDIENCE", "events"), &setting("AUTH_PREFIX", "/auth"))?;
+    let router = app::router(&jwks, &setting("AUDIENCE", "events"), &setting("AUTH_PREFIX", "/auth"))?;
     // Loopback: only the gateway on this machine should get here.
     let listener = tokio::net::TcpListener::bind(setting("LISTEN", "127.0.0.1:3000")).await?;
     println!("event app on http://{}, keys from {jwks}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    app::serve(listener, router).await?;
     Ok(())
 }

@@ -58,7 +58,7 @@ fn demo(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
     let gateway = Gateway::assemble(settings, &surroundings(None))?;
     gateway.runtime().block_on(people(gateway.accounts()))?;
     gateway.runtime().spawn(async move {
-        let served = async { axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await };
+        let served = async { event_app::serve(tokio::net::TcpListener::from_std(listener)?, app).await };
         if let Err(e) = served.await {
             tracing::error!(error = %e, "the event app failed");
         }

@@ -51,8 +51,8 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
 /// original beside it.
 fn path<B>(request: &Request<B>) -> &str {
     #[cfg(feature = "axum")]
-    if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
-        return original.0.path();
+    if let Some(original) = super::extract::original_path(request.extensions()) {
+        return original;
     }
     request.uri().path()
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 
@@ -19,6 +19,11 @@ impl IntoResponse for SignInRequired {
     fn into_response(self) -> Response {
         Refusal::Anonymous.response()
     }
+}
+
+/// The path before nested routers cut their prefixes off.
+pub(super) fn original_path(extensions: &http::Extensions) -> Option<&str> {
+    extensions.get::<OriginalUri>().map(|original| original.0.path())
 }
 
 /// The person, in handlers behind a [`GateLayer`](super::GateLayer).

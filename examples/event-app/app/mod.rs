@@ -70,6 +70,14 @@ pub fn router(jwks_url: &str, audience: &str, auth_prefix: &str) -> Result<Route
     Ok(routes(app).layer(gate).merge(open()).layer(from_fn(guard::headers)))
 }
 
+/// Serves the app until the process ends.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: tokio::net::TcpListener, app: Router) -> std::io::Result<()> {
+    axum::serve(listener, app).await
+}
+
 /// What needs an identity, or at least looks at it.
 fn routes(app: Arc<App>) -> Router {
     Router::new()

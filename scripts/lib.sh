@@ -1,0 +1,72 @@
+# What scripts/test and scripts/demo share: finding what a machine lacks, and getting it. Sourced by bash.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+# say WORDS...: one line of progress.
+say() { printf '==> %s\n' "$*"; }
+
+# give_up LINE...: what went wrong and what to do, one line each.
+give_up() {
+    printf 'error: %s\n' "$1" >&2
+    shift
+    for line in "$@"; do printf '       %s\n' "$line" >&2; done
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Debian and Ubuntu call the browser differently, and neither calls it the same everywhere.
+find_chromium() {
+    local name
+    for name in "${STAGEDOOR_TEST_CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; do
+        if [ -n "$name" ] && have "$name"; then command -v "$name"; return 0; fi
+    done
+    return 1
+}
+
+# A TLS library without certificates to trust stops the gateway when it starts.
+have_certificates() {
+    [ -n "${SSL_CERT_FILE:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] ||
+        [ -e /etc/pki/tls/certs/ca-bundle.crt ]
+}
+
+# A compiler without the C library's headers compiles nothing.
+have_compiler() { have cc && echo '#include <stdlib.h>' | cc -E -x c - >/dev/null 2>&1; }
+
+# A python3 from Debian may come without what makes environments.
+have_venv() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+# The Debian packages that are missing, of those a build needs.
+missing_to_build() {
+    have cmake || echo cmake
+    have make || echo make
+    have_compiler || echo gcc libc6-dev
+    have_certificates || echo ca-certificates
+}
+
+# The same, of those the tests need beyond.
+missing_to_test() {
+    have_venv || echo python3 python3-venv
+    find_chromium >/dev/null || echo chromium
+    have chromedriver || echo chromium-driver
+}
+
+# need_packages PACKAGE...: gets them with apt where we may, else says the line to run.
+need_packages() {
+    [ $# -gt 0 ] || return 0
+    local line="apt-get install -y --no-install-recommends $*"
+    have apt-get || give_up "this machine lacks: $*" "install them (these are their names in Debian) and run this again"
+    [ "$(id -u)" = 0 ] || give_up "this machine lacks: $*" "run: sudo apt-get update && sudo $line" "then run this again"
+    say "installing $*"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # the line is words
+    { apt-get update -qq && $line -qq; } </dev/null >/dev/null ||
+        give_up "apt could not install: $*" "run: apt-get update && $line" "then run this again"
+}
+
+# The one thing that is not installed for anybody.
+need_rust() {
+    have cargo || give_up "there is no Rust toolchain" "get it from https://rustup.rs and run this again"
+}
