@@ -168,7 +168,7 @@ impl Front {
     }
 
     fn describe_request(&self, ctx: &Ctx, host: Option<HeaderValue>, headers: &mut http::HeaderMap) {
-        if let Some(ip) = ctx.client_ip.and_then(|ip| HeaderValue::from_str(&ip.to_string()).ok()) {
+        if let Some(ip) = ctx.client_ip.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
             headers.insert(FORWARDED_FOR, ip);
         }
         headers.insert(FORWARDED_PROTO, self.scheme.clone());
@@ -180,7 +180,7 @@ impl Front {
 }
 
 fn id_value(ctx: &Ctx) -> HeaderValue {
-    HeaderValue::from_str(&ctx.id.to_string()).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::try_from(ctx.id.to_string()).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn answer_fields(ctx: &Ctx) -> Vec<(HeaderName, HeaderValue)> {
@@ -282,7 +282,7 @@ impl ProxyHttp for Front {
         let permit =
             ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
         // As plain parts: names go out in lower case, and inserting needs no second map for their case.
-        let empty = RequestHeader::build_no_case(http::Method::GET, b"/", None)?;
+        let empty = http::Request::new(()).into_parts().0.into();
         let mut parts: http::request::Parts = std::mem::replace(upstream_request, empty).into();
         let host = parts.headers.get(header::HOST).cloned();
         permit.rewrite(&mut parts.headers);

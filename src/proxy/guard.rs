@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use memchr::memmem;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
 use pingora::protocols::Stream;
@@ -141,7 +142,7 @@ impl Guard {
     /// `None`: more bytes are needed. `seen` bytes were looked at before.
     fn look(&self, buf: &[u8], seen: usize) -> Option<Result<(), HeadRefusal>> {
         let from = seen.saturating_sub(3);
-        if let Some(at) = buf[from..].windows(4).position(|w| w == b"\r\n\r\n") {
+        if let Some(at) = memmem::find(&buf[from..], b"\r\n\r\n") {
             let end = from + at + 4;
             if end > self.limits.head_bytes {
                 return Some(Err(HeadRefusal::TooLarge));

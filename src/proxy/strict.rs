@@ -2,6 +2,8 @@
 //! (docs/ARCHITECTURE.md lists them); what two parsers could read differently is refused here, before either
 //! has read it.
 
+use memchr::memchr;
+
 use super::settings::Limits;
 use crate::gate::HeadRefusal;
 
@@ -47,7 +49,7 @@ impl<'a> Iterator for Lines<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.0?;
         let mut from = 0;
-        while let Some(at) = rest[from..].iter().position(|b| *b == b'\n').map(|i| i + from) {
+        while let Some(at) = memchr(b'\n', &rest[from..]).map(|i| i + from) {
             if at > 0 && rest[at - 1] == b'\r' {
                 self.0 = Some(&rest[at + 1..]);
                 return Some(&rest[..at - 1]);
@@ -122,9 +124,9 @@ impl<'a> Fields<'a> {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             return Err(bad("folded_field"));
         }
-        let colon = line.iter().position(|b| *b == b':').ok_or(bad("field_without_colon"))?;
+        let colon = memchr(b':', line).ok_or(bad("field_without_colon"))?;
         let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-        if name.is_empty() || !name.iter().all(|b| is_token(*b)) {
+        if name.is_empty() || !name.iter().all(|b| TOKEN[usize::from(*b)]) {
             return Err(bad("field_name"));
         }
         if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
@@ -195,10 +197,24 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// A byte of a token (RFC 9110 section 5.6.2).
-fn is_token(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
-}
+/// Which bytes a token is made of (RFC 9110 section 5.6.2).
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut b = 0;
+    while b < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "b is below 256")]
+        let byte = b as u8;
+        table[b] = byte.is_ascii_alphanumeric();
+        b += 1;
+    }
+    let mut i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
 
 /// `name[:port]`, `address[:port]` or `[IPv6][:port]`, without user information; ASCII only (H-02, H-09, H-10).
 pub(super) fn is_authority(text: &[u8]) -> bool {
