@@ -91,6 +91,8 @@ impl Reloader {
             ("store", text(&old.store) != text(&new.store)),
             ("mail", text(&old.mail) != text(&new.mail)),
             ("token", text(&old.token) != text(&new.token)),
+            ("secret", text(&old.secret) != text(&new.secret)),
+            ("log", text(&old.log) != text(&new.log)),
             ("accounts", text(&old.account) != text(&new.account)),
         ];
         sections.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

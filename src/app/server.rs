@@ -103,9 +103,7 @@ impl Gateway {
         let state = self.admin_state(admin);
         let mut server = server(&self.settings.proxy);
         let conf = server.configuration.clone();
-        let proxy = pingora::proxy::http_proxy(&conf, self.front);
-        let (limits, h2c) = (self.settings.proxy.limits, self.settings.proxy.h2c);
-        let guard = Guard::new(proxy, limits, h2c, self.drain.clone(), self.metrics.clone());
+        let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c);
         let mut service = Service::new("stagedoor".into(), guard);
         service.add_tcp(&public.to_string());
         server.add_service(service);

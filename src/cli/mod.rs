@@ -30,6 +30,9 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run the gateway.
+    ///
+    /// SIGTERM finishes the requests in flight, SIGINT stops at once. Example: stagedoor serve --config config.yaml
     Serve,
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),

@@ -71,7 +71,7 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-/// The log on standard output.
+/// The log on standard error.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogSettings {
     /// `error`, `warn`, `info`, `debug` or `trace`.

@@ -185,7 +185,7 @@ impl Snapshot {
             assertion: somebody.and_then(|v| self.assertion_for(v, upstream, head, &path, now)),
             upstream,
             caller: somebody.cloned(),
-            target: rewritten_target(head, &path)?,
+            target: self.rewritten_target(head, &path, now)?,
             forward_token: route.forward_token,
             max_body: route.max_body,
         }))
@@ -284,6 +284,39 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// The target to forward, where it is not byte for byte what arrived: the path in its canonical form, and a query
+    /// without tokens of ours, which count for nothing there and would only end up in logs (I-14).
+    fn rewritten_target(
+        &self,
+        head: &RequestHead<'_>,
+        path: &CanonicalPath<'_>,
+        now: Timestamp,
+    ) -> Result<Option<PathAndQuery>, Refusal> {
+        let query = head.query.map(|q| self.without_tokens(q, now));
+        let same_query = !matches!(query, Some(Cow::Owned(_)));
+        if same_query && path.as_str() == head.path {
+            return Ok(None);
+        }
+        let text = match query {
+            Some(query) => format!("{}?{query}", path.as_str()),
+            None => path.as_str().to_owned(),
+        };
+        PathAndQuery::try_from(text).map(Some).map_err(|_| Refusal::Internal)
+    }
+
+    fn without_tokens<'q>(&self, query: &'q str, now: Timestamp) -> Cow<'q, str> {
+        if !query.contains("token=") {
+            return Cow::Borrowed(query);
+        }
+        let ours = |pair: &&str| pair.split_once('=').is_some_and(|(_, v)| self.identify(v, now).is_some());
+        if !query.split('&').any(|pair| ours(&pair)) {
+            return Cow::Borrowed(query);
+        }
+        Cow::Owned(query.split('&').filter(|pair| !ours(pair)).collect::<Vec<_>>().join("&"))
+    }
+}
+
 impl Caller {
     fn fault(&self) -> Option<Rejection> {
         if let Self::Refused(r) = self { Some(*r) } else { None }
@@ -293,21 +326,6 @@ impl Caller {
 fn sends_our_cookies(headers: &HeaderMap, names: &super::CookieNames) -> bool {
     let came = Presented::of(headers, names);
     came.refresh.is_some() || matches!(came.access, Credentials::Cookie(_) | Credentials::Ambiguous)
-}
-
-/// The target to forward, where it is not byte for byte what arrived.
-fn rewritten_target(
-    head: &RequestHead<'_>,
-    path: &CanonicalPath<'_>,
-) -> Result<Option<PathAndQuery>, Refusal> {
-    if path.as_str() == head.path {
-        return Ok(None);
-    }
-    let text = match head.query {
-        Some(query) => format!("{}?{query}", path.as_str()),
-        None => path.as_str().to_owned(),
-    };
-    PathAndQuery::try_from(text).map(Some).map_err(|_| Refusal::Internal)
 }
 
 /// Lower case, without port and without the root's trailing dot (H-05, H-06).

@@ -53,6 +53,8 @@ impl Permit {
         self.strip(headers);
         let Some(caller) = &self.caller else { return };
         let upstream = &self.snapshot.upstreams()[self.upstream];
+        // Room for these and for what the proxy adds, in one step.
+        headers.reserve(caller.values().len() + 5);
         for (name, value) in upstream.names().iter().zip(caller.values()) {
             headers.insert(name.clone(), value.clone());
         }
@@ -70,12 +72,14 @@ impl Permit {
             headers.remove(name);
         }
         if self.forward_token {
+            // The access token may go on; what renews it never does.
+            strip_cookies(headers, CookieNames::is_refresh);
             return;
         }
         if headers.get(AUTHORIZATION).is_some_and(is_bearer) {
             headers.remove(AUTHORIZATION);
         }
-        strip_cookies(headers);
+        strip_cookies(headers, CookieNames::is_ours);
     }
 }
 
@@ -83,13 +87,13 @@ fn is_bearer(value: &HeaderValue) -> bool {
     value.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
-/// Takes our cookies out and leaves the others as they were.
-fn strip_cookies(headers: &mut HeaderMap) {
-    let ours = |v: &HeaderValue| {
+/// Takes the cookies out whose names `goes` and leaves the others as they were.
+fn strip_cookies(headers: &mut HeaderMap, goes: fn(&str) -> bool) {
+    let affected = |v: &HeaderValue| {
         let text = String::from_utf8_lossy(v.as_bytes());
-        text.split(';').any(|p| CookieNames::is_ours(p.split('=').next().unwrap_or_default()))
+        text.split(';').any(|p| goes(p.split('=').next().unwrap_or_default()))
     };
-    if !headers.get_all(COOKIE).iter().any(ours) {
+    if !headers.get_all(COOKIE).iter().any(affected) {
         return;
     }
     let kept: Vec<HeaderValue> = headers
@@ -98,7 +102,7 @@ fn strip_cookies(headers: &mut HeaderMap) {
         .filter_map(|field| {
             let text = String::from_utf8_lossy(field.as_bytes());
             let rest: Vec<String> = pairs(&text)
-                .filter(|(name, _)| !CookieNames::is_ours(name))
+                .filter(|(name, _)| !goes(name))
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
             HeaderValue::from_str(&rest.join("; ")).ok().filter(|v| !v.is_empty())
@@ -119,8 +123,11 @@ mod tests {
         let mut h = HeaderMap::new();
         h.append(COOKIE, "a=1; stagedoor_refresh=x; b=2".parse().unwrap());
         h.append(COOKIE, "__Host-stagedoor_access=y".parse().unwrap());
-        strip_cookies(&mut h);
-        let left: Vec<_> = h.get_all(COOKIE).iter().collect();
-        assert_eq!(left, ["a=1; b=2"]);
+        let mut forwarding = h.clone();
+        strip_cookies(&mut h, CookieNames::is_ours);
+        assert_eq!(h.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
+        strip_cookies(&mut forwarding, CookieNames::is_refresh);
+        let left: Vec<_> = forwarding.get_all(COOKIE).iter().collect();
+        assert_eq!(left, ["a=1; b=2", "__Host-stagedoor_access=y"]);
     }
 }

@@ -55,7 +55,7 @@ impl Verified {
             roles,
             mfa: principal.amr.iter().any(|m| m == "mfa"),
             issued_at,
-            values: values(&principal),
+            values: side_by_side(&values(&principal)),
             assertions: (0..upstreams).map(|_| ArcSwapOption::empty()).collect(),
             principal: Arc::new(principal),
         }
@@ -122,6 +122,19 @@ fn values(p: &Principal) -> [HeaderValue; FIELDS] {
         value(&p.amr.join(",")),
         value(&p.auth_time.secs().to_string()),
     ]
+}
+
+/// The same values in one piece of memory: a request with a token that was not seen for a while then waits for fewer
+/// cache lines.
+fn side_by_side(values: &[HeaderValue; FIELDS]) -> [HeaderValue; FIELDS] {
+    let all: bytes::Bytes = values.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().concat().into();
+    let mut at = 0;
+    std::array::from_fn(|i| {
+        let end = at + values[i].len();
+        let value = HeaderValue::from_maybe_shared(all.slice(at..end));
+        at = end;
+        value.expect("a copy of a header value is one")
+    })
 }
 
 /// As a header value; whatever could end a field or start a list item is percent-encoded (I-08). Lists

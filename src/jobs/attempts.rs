@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Job;
-use crate::account::Accounts;
+use super::{Job, in_batches};
+use crate::account::{Accounts, PURGE_BATCH};
 
 /// The job.
 pub(super) struct Attempts(pub(super) Arc<Accounts>);
@@ -25,6 +25,6 @@ impl Job for Attempts {
     }
 
     async fn run(&self) -> Result<u64, String> {
-        self.0.purge_attempts(KEPT).await.map_err(|e| e.to_string())
+        in_batches(PURGE_BATCH, || self.0.purge_attempts(KEPT)).await
     }
 }

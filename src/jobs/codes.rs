@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Job;
-use crate::account::Accounts;
+use super::{Job, in_batches};
+use crate::account::{Accounts, PURGE_BATCH};
 
 /// The job.
 pub(super) struct Codes(pub(super) Arc<Accounts>);
@@ -22,6 +22,6 @@ impl Job for Codes {
     }
 
     async fn run(&self) -> Result<u64, String> {
-        self.0.purge_codes().await.map_err(|e| e.to_string())
+        in_batches(PURGE_BATCH, || self.0.purge_codes()).await
     }
 }

@@ -8,10 +8,12 @@
 //! | `unverified` | 1 h | registrations nobody verified for 7 days |
 //! | `lockouts` | 1 h | failure counts while they matter |
 //! | `attempts` | 1 h | sign-in attempts for 180 days |
+//! | `audit` | 1 h | audit entries for a year |
 //! | `revocations` | 1 min | until the last revoked token has expired |
 //! | `outbox` | 1 h | the envelopes of sent and given-up mails for 30 days |
 
 mod attempts;
+mod audit;
 mod codes;
 mod lockouts;
 mod outbox;
@@ -64,6 +66,7 @@ pub fn all(
         Arc::new(unverified::Unverified(accounts.clone())),
         Arc::new(lockouts::Lockouts(accounts.clone())),
         Arc::new(attempts::Attempts(accounts.clone())),
+        Arc::new(audit::Audit { store: store.clone(), clock: clock.clone() }),
         Arc::new(revocations::Ended {
             store: store.clone(),
             live: revocations.clone(),
@@ -90,6 +93,22 @@ impl Jobs {
             done.push((job.name(), job.run().await));
         }
         done
+    }
+}
+
+/// Calls `batch` until it removed fewer rows than it could; returns how many in all.
+async fn in_batches<F, E>(full: u32, mut batch: impl FnMut() -> F) -> Result<u64, String>
+where
+    F: Future<Output = Result<u64, E>>,
+    E: std::fmt::Display,
+{
+    let mut total = 0;
+    loop {
+        let gone = batch().await.map_err(|e| e.to_string())?;
+        total += gone;
+        if gone < u64::from(full) {
+            return Ok(total);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Job;
+use super::{Job, in_batches};
 use crate::model::Clock;
 use crate::store::Store;
 
@@ -33,13 +33,7 @@ impl Job for Outbox {
 
     async fn run(&self) -> Result<u64, String> {
         let before = self.clock.now().before(KEPT);
-        let mut total = 0;
-        loop {
-            let gone = self.store.purge_mails(before, BATCH).await.map_err(|e| e.to_string())?;
-            total += gone as u64;
-            if gone < BATCH as usize {
-                return Ok(total);
-            }
-        }
+        let batch = || async { self.store.purge_mails(before, BATCH).await.map(|gone| gone as u64) };
+        in_batches(BATCH, batch).await
     }
 }

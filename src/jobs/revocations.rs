@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Job;
+use super::{Job, in_batches};
 use crate::model::Clock;
 use crate::store::Store;
 use crate::token::Revocations;
@@ -33,13 +33,7 @@ impl Job for Ended {
     async fn run(&self) -> Result<u64, String> {
         let now = self.clock.now();
         self.live.purge(now);
-        let mut total = 0;
-        loop {
-            let gone = self.store.purge_revocations(now, BATCH).await.map_err(|e| e.to_string())?;
-            total += gone as u64;
-            if gone < BATCH as usize {
-                return Ok(total);
-            }
-        }
+        let batch = || async { self.store.purge_revocations(now, BATCH).await.map(|gone| gone as u64) };
+        in_batches(BATCH, batch).await
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 
+use super::drain::InFlight;
 use crate::gate::{Permit, Refusal};
 use crate::model::{ClientIp, Entropy, RequestId, Timestamp};
 
@@ -23,6 +24,18 @@ pub struct Ctx {
     pub(super) body: (u64, u64),
     /// Why it was refused.
     pub(super) refusal: Option<Refusal>,
+    /// The id as a header value, once it was needed.
+    pub(super) id_value: Option<HeaderValue>,
+    /// Keeps the gateway from stopping before the request is finished.
+    pub(super) _in_flight: InFlight,
+}
+
+impl Ctx {
+    /// The id as a header value.
+    pub(super) fn id_value(&mut self) -> HeaderValue {
+        let make = || HeaderValue::try_from(self.id.to_string()).unwrap_or(HeaderValue::from_static(""));
+        self.id_value.get_or_insert_with(make).clone()
+    }
 }
 
 /// Makes request ids: unique in this process, unpredictable across processes, without asking the system

@@ -1,5 +1,6 @@
 //! Stopping without cutting anybody off: no new connections, idle ones closed, requests in flight finished.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, watch};
@@ -47,16 +48,16 @@ impl Drain {
         self.begun.subscribe()
     }
 
-    pub(super) fn enter(&self) -> InFlight<'_> {
+    pub(super) fn enter(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
-        InFlight(self)
+        InFlight(self.clone())
     }
 }
 
 /// One request in flight.
-pub(super) struct InFlight<'a>(&'a Drain);
+pub(super) struct InFlight(Arc<Drain>);
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
         if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.left.notify_waiters();

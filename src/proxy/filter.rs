@@ -96,6 +96,11 @@ impl Front {
         Self { parts, ids, scheme: HeaderValue::from_static(if secure { "https" } else { "http" }) }
     }
 
+    /// What the guard in front of this shares with it.
+    pub(super) fn parts(&self) -> &FrontParts {
+        &self.parts
+    }
+
     /// Decides, refreshing once on the way where that helps.
     async fn verdict(&self, session: &Session, ctx: &mut Ctx, ip: ClientIp) -> Verdict {
         let head = match head::request_head(session.req_header(), ip) {
@@ -126,7 +131,7 @@ impl Front {
         self.parts.gate.decide(head, ctx.now, &renewed)
     }
 
-    async fn serve_own(&self, session: &mut Session, ctx: &Ctx, own: Own) -> Result<Option<Refusal>> {
+    async fn serve_own(&self, session: &mut Session, ctx: &mut Ctx, own: Own) -> Result<Option<Refusal>> {
         let request = match bridge::read(session, &own).await.map_err(|e| e.into_down())? {
             Ok(request) => request,
             Err(refusal) => return Ok(Some(refusal)),
@@ -161,13 +166,21 @@ impl Front {
             reason = refusal.reason(),
             status = refusal.status(),
             method = %req.method,
-            path = ?req.uri.path(),
+            path = self.loggable_path(req),
             client_ip = ctx.client_ip.map(tracing::field::display),
             "request refused"
         );
     }
 
-    fn describe_request(&self, ctx: &Ctx, host: Option<HeaderValue>, headers: &mut http::HeaderMap) {
+    /// The path, cut to the prefix for our own endpoints: mailed links carry their secret in it (INV-4).
+    fn loggable_path<'a>(&self, req: &'a RequestHeader) -> &'a str {
+        let path = req.uri.path();
+        let snapshot = self.parts.gate.snapshot();
+        let prefix = snapshot.settings().auth_prefix.len();
+        if path.starts_with(&snapshot.settings().auth_prefix) { &path[..prefix] } else { path }
+    }
+
+    fn describe_request(&self, ctx: &mut Ctx, host: Option<HeaderValue>, headers: &mut http::HeaderMap) {
         if let Some(ip) = ctx.client_ip.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
             headers.insert(FORWARDED_FOR, ip);
         }
@@ -175,17 +188,13 @@ impl Front {
         if let Some(host) = host {
             headers.insert(FORWARDED_HOST, host);
         }
-        headers.insert(REQUEST_ID, id_value(ctx));
+        headers.insert(REQUEST_ID, ctx.id_value());
     }
 }
 
-fn id_value(ctx: &Ctx) -> HeaderValue {
-    HeaderValue::try_from(ctx.id.to_string()).unwrap_or(HeaderValue::from_static(""))
-}
-
-fn answer_fields(ctx: &Ctx) -> Vec<(HeaderName, HeaderValue)> {
-    let cookies = ctx.cookies.iter().map(|c| (header::SET_COOKIE, c.clone()));
-    cookies.chain(std::iter::once((REQUEST_ID, id_value(ctx)))).collect()
+fn answer_fields(ctx: &mut Ctx) -> Vec<(HeaderName, HeaderValue)> {
+    let id = (REQUEST_ID, ctx.id_value());
+    ctx.cookies.iter().map(|c| (header::SET_COOKIE, c.clone())).chain([id]).collect()
 }
 
 fn client(head: &RequestHead<'_>, ctx: &Ctx) -> Client {
@@ -224,6 +233,8 @@ impl ProxyHttp for Front {
             cookies: Vec::new(),
             body: (0, 0),
             refusal: None,
+            id_value: None,
+            _in_flight: self.parts.drain.enter(),
         }
     }
 
@@ -286,23 +297,24 @@ impl ProxyHttp for Front {
         let mut parts: http::request::Parts = std::mem::replace(upstream_request, empty).into();
         let host = parts.headers.get(header::HOST).cloned();
         permit.rewrite(&mut parts.headers);
-        self.describe_request(ctx, host, &mut parts.headers);
         if let Some(target) = permit.target() {
             parts.uri = target.clone().into();
         }
+        self.describe_request(ctx, host, &mut parts.headers);
         *upstream_request = parts.into();
         Ok(())
     }
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
         ctx.body.0 += body.as_ref().map_or(0, |b| b.len() as u64);
-        if ctx.body.0 > ctx.body.1 && ctx.body.1 > 0 {
+        // What flows after an upgrade is a conversation, not a body.
+        if ctx.body.0 > ctx.body.1 && !session.was_upgraded() {
             ctx.refusal = Some(Refusal::BodyTooLarge);
             return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
         }
@@ -337,7 +349,7 @@ impl ProxyHttp for Front {
         for cookie in ctx.cookies.drain(..) {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
-        Ok(())
+        response.insert_header(REQUEST_ID, ctx.id_value())
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Ctx) -> FailToProxy {

@@ -13,11 +13,13 @@ use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, Re
 use pingora::prelude::timeout;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
-use pingora::proxy::HttpProxy;
+use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::ShutdownWatch;
+use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+use super::ctx::RequestIds;
 use super::drain::Drain;
 use super::filter::Front;
 use super::respond;
@@ -41,6 +43,7 @@ pub struct Guard {
     h2c: bool,
     drain: Arc<Drain>,
     metrics: Arc<Metrics>,
+    ids: RequestIds,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -55,26 +58,23 @@ enum Head {
 }
 
 impl Guard {
-    /// A guard in front of `proxy`. With `h2c`, clients may speak HTTP/2 without TLS by prior knowledge
+    /// A guard in front of `front`. With `h2c`, clients may speak HTTP/2 without TLS by prior knowledge
     /// (RFC 9113 section 3.3).
     #[must_use]
-    pub fn new(
-        mut proxy: HttpProxy<Front>,
-        limits: Limits,
-        h2c: bool,
-        drain: Arc<Drain>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool) -> Self {
+        let parts = front.parts();
+        let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
+        let ids = RequestIds::new(&*parts.entropy);
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(limits.idle_timeout);
+        let mut proxy = http_proxy(conf, front);
         proxy.server_options = Some(options);
-        Self { proxy: Arc::new(proxy), limits, h2c, drain, metrics, open: Mutex::new(HashMap::new()) }
+        Self { proxy: Arc::new(proxy), limits, h2c, drain, metrics, ids, open: Mutex::default() }
     }
 
     fn enter(self: &Arc<Self>, stream: &Stream) -> Option<Place> {
-        let addr = stream.get_socket_digest()?.peer_addr()?.as_inet().map(|a| a.ip())?;
-        let bucket = ClientIp::new(addr).bucket();
+        let bucket = peer(stream)?.bucket();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(bucket).or_insert(0);
         if *count >= self.limits.connections_per_address {
@@ -174,10 +174,7 @@ impl Guard {
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
             }
             session.set_pipelined_prefix(buf);
-            let reused: ReusedHttpStream = {
-                let _in_flight = self.drain.enter();
-                self.proxy.process_new_http(session, shutdown).await?
-            };
+            let reused: ReusedHttpStream = self.proxy.process_new_http(session, shutdown).await?;
             (stream, settings) = reused.consume();
             head = self.next_head(&mut stream, &mut stopping).await;
         }
@@ -194,13 +191,20 @@ impl Guard {
     async fn refuse(&self, mut stream: Stream, refusal: HeadRefusal) -> Option<()> {
         let refusal = Refusal::Head(refusal);
         self.metrics.refused(refusal.reason());
-        tracing::info!(reason = refusal.reason(), status = refusal.status(), "request refused");
-        let answer = respond::raw(refusal);
+        let id = self.ids.next();
+        let client_ip = peer(&stream).map(tracing::field::display);
+        let (reason, status) = (refusal.reason(), refusal.status());
+        tracing::info!(request_id = %id, reason, status, client_ip, "request refused");
+        let answer = respond::raw(refusal, id);
         stream.write_all(&answer).await.ok()?;
         stream.flush().await.ok()?;
         let _ = timeout(LINGER_TIME, linger(&mut stream)).await;
         None
     }
+}
+
+fn peer(stream: &Stream) -> Option<ClientIp> {
+    Some(ClientIp::new(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip()))
 }
 
 /// Reads what is still under way: closing on unread bytes would reset the connection, and the answer with it.
@@ -225,6 +229,8 @@ impl ServerApp for Guard {
         }
         let Some(_place) = self.enter(&stream) else {
             self.metrics.refused("too_many_connections");
+            let client_ip = peer(&stream).map(tracing::field::display);
+            tracing::info!(reason = "too_many_connections", client_ip, "connection refused");
             return None;
         };
         self.serve(stream, shutdown).await;

@@ -22,7 +22,7 @@ const COMMON: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
 
 /// An answer, ready to be written.
@@ -46,10 +46,10 @@ pub(super) fn refused(
     let mut answer = match head {
         Some(head) if navigation && refusal.leads_to_sign_in() => to_sign_in(head, snapshot),
         _ if navigation && !matches!(refusal, Refusal::Head(_)) => page(refusal, pages, id),
-        _ => problem(refusal, Some(id)),
+        _ => problem(refusal, id),
     };
     if snapshot.settings().secure_cookies() {
-        let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        let hsts = HeaderValue::from_static("max-age=31536000");
         answer.headers.push((header::STRICT_TRANSPORT_SECURITY, hsts));
     }
     answer
@@ -82,7 +82,7 @@ fn page(refusal: Refusal, pages: &Pages, id: RequestId) -> Answer {
     Answer { status: refusal.status(), headers, body: html.into(), close: refusal.closes() }
 }
 
-fn problem(refusal: Refusal, id: Option<RequestId>) -> Answer {
+fn problem(refusal: Refusal, id: RequestId) -> Answer {
     let mut headers = with_challenge(refusal);
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
     Answer {
@@ -94,7 +94,7 @@ fn problem(refusal: Refusal, id: Option<RequestId>) -> Answer {
 }
 
 /// The problem document. A 401 says the same for every fault of a token; only the request id differs.
-fn problem_body(refusal: Refusal, id: Option<RequestId>) -> String {
+fn problem_body(refusal: Refusal, id: RequestId) -> String {
     let mut body = serde_json::json!({
         "type": format!("urn:stagedoor:problem:{}", refusal.slug()),
         "title": refusal.title(),
@@ -103,7 +103,7 @@ fn problem_body(refusal: Refusal, id: Option<RequestId>) -> String {
     });
     if let Some(map) = body.as_object_mut().filter(|_| refusal.status() != 401) {
         map.insert("reason".into(), refusal.reason().into());
-        map.extend(id.map(|id| ("request_id".to_owned(), id.to_string().into())));
+        map.insert("request_id".into(), id.to_string().into());
     }
     body.to_string()
 }
@@ -146,8 +146,8 @@ pub(super) async fn write(
 }
 
 /// The whole answer as bytes, for a client whose head was not even read; the connection ends with it.
-pub(super) fn raw(refusal: Refusal) -> Vec<u8> {
-    let answer = problem(refusal, None);
+pub(super) fn raw(refusal: Refusal, id: RequestId) -> Vec<u8> {
+    let answer = problem(refusal, id);
     let reason =
         http::StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
     let mut text = format!("HTTP/1.1 {} {reason}\r\n", answer.status);

@@ -168,7 +168,7 @@ async fn c_12_sign_out_works_for_everyone_and_clears_everything() {
     ] {
         let answer = send(state(), request).await;
         assert_eq!((answer.status, answer.body.as_str()), (204, ""));
-        assert_eq!(answer.headers["clear-site-data"], "\"cookies\", \"storage\"");
+        assert_eq!(answer.headers["clear-site-data"], "\"cache\", \"cookies\", \"storage\"");
         let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
         assert_eq!(cookies.len(), 2);
         assert!(
@@ -179,7 +179,7 @@ async fn c_12_sign_out_works_for_everyone_and_clears_everything() {
     }
     let form = send(state(), signed_in("POST", "/auth/logout/", &[FORM], "")).await;
     assert_eq!((form.status, form.location()), (303, "/auth/login/?notice=signed-out"));
-    assert_eq!(form.headers["clear-site-data"], "\"cookies\", \"storage\"");
+    assert_eq!(form.headers["clear-site-data"], "\"cache\", \"cookies\", \"storage\"");
 }
 
 #[tokio::test]

@@ -105,7 +105,11 @@ fn routes(app: Arc<App>) -> Router {
 /// What is the same for everybody and works even while the gateway's keys are out of reach.
 fn open() -> Router {
     let css = ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../assets/events.css"));
-    Router::new().route("/healthz", get(|| async { "ok" })).route("/assets/events.css", asset(css))
+    let icon = ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("../assets/icon.svg"));
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/assets/events.css", asset(css))
+        .route("/assets/icon.svg", asset(icon))
 }
 
 fn asset<T>(content: T) -> MethodRouter

@@ -33,7 +33,7 @@ pub(in crate::config) static ROOT: Section = Section {
             Text("[]"),
             "Links on the home page of signed-in people.",
         ),
-        key("log", Sub, Text("{}"), "The log on standard output."),
+        key("log", Sub, Text("{}"), "The log on standard error."),
         key("roles", Special("a table of names"), Required, "The roles of the deployment, by name."),
         key(
             "upstreams",
@@ -301,7 +301,7 @@ pub(in crate::config) static HOME_LINK: Section = Section {
 
 pub(in crate::config) static LOG: Section = Section {
     path: "log",
-    doc: "The log on standard output.",
+    doc: "The log on standard error.",
     keys: &[
         key(
             "level",

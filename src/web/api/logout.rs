@@ -59,7 +59,7 @@ pub async fn end(state: &WebState, logout: Logout, origin: &Origin) -> Result<()
 pub fn clear(cookies: &CookieNames, headers: &mut HeaderMap) {
     cookies.sign_out(headers);
     let name = HeaderName::from_static("clear-site-data");
-    headers.insert(name, HeaderValue::from_static("\"cookies\", \"storage\""));
+    headers.insert(name, HeaderValue::from_static("\"cache\", \"cookies\", \"storage\""));
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
     fn c_12_sign_out_clears_cookies_and_storage() {
         let mut headers = HeaderMap::new();
         clear(&CookieNames::new(true), &mut headers);
-        assert_eq!(headers["clear-site-data"], "\"cookies\", \"storage\"");
+        assert_eq!(headers["clear-site-data"], "\"cache\", \"cookies\", \"storage\"");
         assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
     }
 }

@@ -40,7 +40,7 @@ enum Job {
 pub struct Sqlite {
     // `None` only while it is dropped: closing the doors lets the threads end.
     doors: Option<Doors>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Connection>>,
 }
 
 struct Doors {
@@ -84,18 +84,19 @@ impl Sqlite {
     }
 }
 
-fn spawn(name: &str, connection: Connection, jobs: Jobs) -> Result<JoinHandle<()>, StoreError> {
+fn spawn(name: &str, connection: Connection, jobs: Jobs) -> Result<JoinHandle<Connection>, StoreError> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || serve(connection, &jobs))
         .map_err(|e| StoreError::Unavailable(format!("cannot start a thread: {e}")))
 }
 
-fn serve(mut connection: Connection, jobs: &Jobs) {
+/// Works until the doors are closed; gives the connection back for [`Sqlite::drop`] to close.
+fn serve(mut connection: Connection, jobs: &Jobs) -> Connection {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         match next {
-            None => break,
+            None => return connection,
             // Whoever asked has gone away: do not do it behind their back.
             Some(Job::Read(_, _, answer)) if answer.is_closed() => {}
             Some(Job::Write(_, answer)) if answer.is_closed() => {}
@@ -107,7 +108,6 @@ fn serve(mut connection: Connection, jobs: &Jobs) {
             }
         }
     }
-    run::close(connection);
 }
 
 fn stopped() -> StoreError {
@@ -137,9 +137,9 @@ impl Engine for Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.doors = None;
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has nothing left to close.
-            let _ = thread.join();
-        }
+        // One after the other: of two that close at once each takes the other for the last user of the file, and the
+        // log stays behind. A thread that panicked has nothing left to close.
+        let open: Vec<Connection> = self.threads.drain(..).filter_map(|thread| thread.join().ok()).collect();
+        open.into_iter().for_each(run::close);
     }
 }

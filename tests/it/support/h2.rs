@@ -1,0 +1,234 @@
+//! HTTP/2 over plain TCP by prior knowledge, frame by frame (RFC 9113), with literal header fields (RFC 7541) and no
+//! Huffman coding on our side: every byte of a field is what the test says.
+
+use super::TestApp;
+use super::wire::{RawClient, Silence};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// How a request ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// An answer: status and body.
+    Answer(u16, Vec<u8>),
+    /// RST_STREAM with this error code.
+    Reset(u32),
+    /// GOAWAY with this error code.
+    GoAway(u32),
+    /// The connection was closed without a word.
+    Closed,
+}
+
+impl End {
+    pub fn status(&self) -> Option<u16> {
+        if let Self::Answer(status, _) = self { Some(*status) } else { None }
+    }
+
+    /// REJ: a refusal as malformed, a reset stream or the end of the connection.
+    pub fn is_rejection(&self) -> bool {
+        self.status().is_none_or(|s| matches!(s, 400 | 404 | 405 | 413 | 414 | 421 | 431 | 501 | 505))
+    }
+}
+
+/// One connection.
+pub struct H2 {
+    client: RawClient,
+    next_stream: u32,
+}
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+impl H2 {
+    /// Connects and exchanges the preface and SETTINGS.
+    pub fn connect(app: &TestApp) -> Self {
+        let mut client = app.connect();
+        // Room for answers of any size that a test asks for: SETTINGS_INITIAL_WINDOW_SIZE, and the connection's own.
+        let window = 1_u32 << 30;
+        let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
+        client.send(PREFACE).send(frame(SETTINGS, 0, 0, &setting));
+        client.send(frame(WINDOW_UPDATE, 0, 0, &window.to_be_bytes()));
+        Self { client, next_stream: 1 }
+    }
+
+    /// Opens a stream with these fields, in this order; returns its number.
+    pub fn open(&mut self, fields: &[(&str, &[u8])], ends: bool) -> u32 {
+        let block: Vec<u8> = fields.iter().flat_map(|(n, v)| literal(n.as_bytes(), v)).collect();
+        self.open_block(&block, ends)
+    }
+
+    /// The same with a block of header bytes.
+    pub fn open_block(&mut self, block: &[u8], ends: bool) -> u32 {
+        let stream = self.next_stream;
+        self.next_stream += 2;
+        let flags = END_HEADERS | if ends { END_STREAM } else { 0 };
+        self.client.send(frame(HEADERS, flags, stream, block));
+        stream
+    }
+
+    pub fn data(&mut self, stream: u32, bytes: &[u8], ends: bool) {
+        self.client.send(frame(DATA, if ends { END_STREAM } else { 0 }, stream, bytes));
+    }
+
+    /// Trailers: a second block of fields that ends the stream.
+    pub fn trailers(&mut self, stream: u32, fields: &[(&str, &[u8])]) {
+        let block: Vec<u8> = fields.iter().flat_map(|(n, v)| literal(n.as_bytes(), v)).collect();
+        self.client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
+    }
+
+    /// Reads until the stream or the connection has ended.
+    pub fn end_of(&mut self, stream: u32) -> End {
+        let (mut status, mut body) = (0, Vec::new());
+        loop {
+            let frame = match self.frame() {
+                Ok(frame) => frame,
+                Err(Silence::Closed) => return End::Closed,
+                Err(other) => panic!("{other:?} on stream {stream}"),
+            };
+            match frame.kind {
+                SETTINGS if frame.flags & ACK == 0 => self.send(SETTINGS, ACK, 0, &[]),
+                PING if frame.flags & ACK == 0 => self.send(PING, ACK, 0, &frame.payload),
+                GOAWAY if number(&frame.payload[4..8]) != 0 => {
+                    return End::GoAway(number(&frame.payload[4..8]));
+                }
+                RST_STREAM if frame.stream == stream => return End::Reset(number(&frame.payload)),
+                HEADERS if frame.stream == stream && status == 0 => status = status_of(&frame.payload),
+                DATA if frame.stream == stream => body.extend_from_slice(&frame.payload),
+                _ => continue,
+            }
+            let ends = matches!(frame.kind, DATA | HEADERS)
+                && frame.stream == stream
+                && frame.flags & END_STREAM != 0;
+            if ends {
+                return End::Answer(status, body);
+            }
+        }
+    }
+
+    /// Any frame at all.
+    pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.client.send(frame(kind, flags, stream, payload));
+    }
+
+    fn frame(&mut self) -> Result<Frame, Silence> {
+        let head = self.client.exactly(9)?;
+        let length = number(&[0, head[0], head[1], head[2]]) as usize;
+        let stream = number(&head[5..9]) & 0x7fff_ffff;
+        Ok(Frame { kind: head[3], flags: head[4], stream, payload: self.client.exactly(length)? })
+    }
+}
+
+impl TestApp {
+    /// A GET-like request on a connection of its own: what the fields say, no body.
+    pub fn h2(&self, fields: &[(&str, &[u8])]) -> End {
+        let mut connection = H2::connect(self);
+        let stream = connection.open(fields, true);
+        connection.end_of(stream)
+    }
+}
+
+/// `:method`, `:scheme`, `:authority`, `:path` of an ordinary GET, and more fields behind them.
+pub fn fields<'a>(path: &'a str, more: &[(&'a str, &'a [u8])]) -> Vec<(&'a str, &'a [u8])> {
+    let mut all: Vec<(&str, &[u8])> = vec![
+        (":method", b"GET"),
+        (":scheme", b"http"),
+        (":authority", b"localhost"),
+        (":path", path.as_bytes()),
+    ];
+    all.extend_from_slice(more);
+    all
+}
+
+/// Literal header field never indexed, new name (RFC 7541 section 6.2.3).
+pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x10];
+    for text in [name, value] {
+        length(text.len(), &mut out);
+        out.extend_from_slice(text);
+    }
+    out
+}
+
+/// An integer with a 7-bit prefix (section 5.1), Huffman bit off.
+fn length(n: usize, out: &mut Vec<u8>) {
+    if n < 0x7f {
+        out.push(u8::try_from(n).expect("below 127"));
+        return;
+    }
+    out.push(0x7f);
+    let mut rest = n - 0x7f;
+    while rest >= 0x80 {
+        out.push(u8::try_from(rest % 0x80).expect("seven bits") | 0x80);
+        rest /= 0x80;
+    }
+    out.push(u8::try_from(rest).expect("seven bits"));
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+    let mut out = vec![length[1], length[2], length[3], kind, flags];
+    out.extend(stream.to_be_bytes());
+    out.extend_from_slice(payload);
+    out
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(bytes[..4].try_into().expect("four bytes"))
+}
+
+/// The value of `:status`, which comes first and on a fresh connection is in no dynamic table.
+fn status_of(block: &[u8]) -> u16 {
+    let indexed = [200, 204, 206, 304, 400, 404, 500];
+    // Size updates of the dynamic table may come before it.
+    let block = &block[block.iter().take_while(|b| **b & 0xe0 == 0x20).count()..];
+    match block[0] {
+        first @ 0x88..=0x8e => indexed[usize::from(first - 0x88)],
+        // A literal with an indexed name: static entries 8 to 14 are all `:status`.
+        first if (0x48..=0x4e).contains(&first) || (0x08..=0x0e).contains(&first) => digits(&block[1..]),
+        other => panic!("the answer begins with {other:#x}"),
+    }
+}
+
+fn digits(text: &[u8]) -> u16 {
+    let length = usize::from(text[0] & 0x7f);
+    let bytes = &text[1..=length];
+    if text[0] & 0x80 == 0 {
+        return String::from_utf8_lossy(bytes).parse().expect("a status");
+    }
+    // Huffman: '0' to '2' are five bits, '3' to '9' are six (RFC 7541 appendix B).
+    let bits: Vec<bool> = bytes.iter().flat_map(|b| (0..8).rev().map(move |i| b >> i & 1 == 1)).collect();
+    let mut at = 0;
+    let mut take = |n: usize| {
+        let value = bits[at..at + n].iter().fold(0u16, |v, b| v << 1 | u16::from(*b));
+        at += n;
+        value
+    };
+    let mut status = 0;
+    for _ in 0..3 {
+        let five = take(5);
+        let digit = if five < 3 { five } else { five << 1 | take(1) };
+        status = status * 10 + if five < 3 { digit } else { digit - 0b01_1001 + 3 };
+    }
+    status
+}
+
+#[test]
+fn huffman_coded_statuses_are_read() {
+    // "401" is 011010 00000 00001 and ones to fill the byte.
+    assert_eq!(digits(&[0x82, 0b0110_1000, 0b0000_0001]), 401);
+    assert_eq!(digits(&[0x03, b'5', b'0', b'3']), 503);
+}

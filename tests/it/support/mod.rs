@@ -1,0 +1,44 @@
+//! The stage: a gateway, an upstream, people and raw sockets.
+//!
+//! - `app`: [`TestApp`], the gateway under test · `setup`: what a test may choose about it
+//! - `judge`: [`TestApp::case`] sends bytes and asserts the invariants of the security page · `reference`: how ten
+//!   other programs might read a path, against the sample policy
+//! - `people`: accounts and their tokens · `browser`: a cookie jar and Fetch Metadata
+//! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
+//!   bytes it got into requests
+//! - `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
+
+#![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
+
+mod app;
+mod browser;
+pub mod h2;
+mod judge;
+mod parsers;
+mod people;
+mod reference;
+mod setup;
+mod upstream;
+mod websocket;
+mod wire;
+
+use std::time::Duration;
+
+pub use app::TestApp;
+pub use browser::Browser;
+pub use people::{PASSWORD, Person};
+pub use setup::Setup;
+pub use upstream::{Next, Received, Upstream};
+pub use websocket::{client_frame, server_frame};
+pub use wire::{Answer, RawClient, Silence, get, request};
+
+/// Asks again and again until there is an answer; gives up after ten seconds.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..2000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("{what} did not come");
+}
