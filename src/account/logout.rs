@@ -2,8 +2,8 @@
 
 use super::refresh::RefreshToken;
 use super::{Accounts, Error, Logout, Origin};
-use crate::model::{AccountId, SessionId};
-use crate::store::Tx;
+use crate::model::{AccountId, SessionId, Timestamp};
+use crate::store::{SessionRow, Tx};
 
 impl Accounts {
     /// Ends the session that the caller can name, or all of its account. An access token names its session; an
@@ -12,8 +12,8 @@ impl Accounts {
     /// # Errors
     /// [`Error::Unavailable`] when the store does not answer; never because of a token.
     pub async fn logout(&self, what: Logout, origin: &Origin) -> Result<(), Error> {
-        let Some((account, session)) = self.named_session(&what).await? else { return Ok(()) };
         let now = self.clock.now();
+        let Some((account, session)) = self.named_session(&what, now).await? else { return Ok(()) };
         let mut ids = if what.all { self.store.open_sessions(account, now).await? } else { Vec::new() };
         if !ids.contains(&session) {
             ids.push(session);
@@ -28,19 +28,32 @@ impl Accounts {
             &account.to_string(),
             origin,
         );
-        self.store.commit(tx).await?;
+        // In memory also when the store did not answer: it may have written it all the same.
+        let written = self.store.commit(tx).await;
         self.forget_sessions(&ids, now);
+        written?;
         Ok(())
     }
 
-    async fn named_session(&self, what: &Logout) -> Result<Option<(AccountId, SessionId)>, Error> {
-        if what.session.is_some() {
-            return Ok(what.session);
-        }
-        let Some(token) = what.refresh.as_ref().and_then(|text| RefreshToken::read(text, &self.vault)) else {
-            return Ok(None);
+    /// The open session that the tokens name. A dead one has nothing to end, and must not end others: whoever holds its
+    /// tokens may be the very reason why it was ended.
+    async fn named_session(
+        &self,
+        what: &Logout,
+        now: Timestamp,
+    ) -> Result<Option<(AccountId, SessionId)>, Error> {
+        let (owner, id) = match (what.session, &what.refresh) {
+            (Some((account, session)), _) => (Some(account), session),
+            (None, Some(text)) => match RefreshToken::read(text, &self.vault) {
+                Some(token) => (None, token.session),
+                None => return Ok(None),
+            },
+            (None, None) => return Ok(None),
         };
-        let session = self.store.session(token.session).await?;
-        Ok(session.map(|s| (s.account, s.id)))
+        let row = self.store.session(id).await?;
+        let open = |s: &SessionRow| {
+            s.ended_at.is_none() && now < s.expires_at && owner.is_none_or(|account| account == s.account)
+        };
+        Ok(row.filter(open).map(|s| (s.account, s.id)))
     }
 }

@@ -76,8 +76,7 @@ impl<'a> Presented<'a> {
         let bearer = bearer(headers);
         let (mut access, mut refresh) = (Cookie::Absent, Cookie::Absent);
         for field in headers.get_all(COOKIE) {
-            let Ok(text) = field.to_str() else { continue };
-            for (name, value) in pairs(text) {
+            for (name, value) in pairs(field.as_bytes()).filter_map(readable) {
                 if name == names.access {
                     access.add(value);
                 } else if name == names.refresh {
@@ -140,12 +139,15 @@ impl<'a> Cookie<'a> {
     }
 }
 
-/// The `name=value` pairs of a `Cookie` field (RFC 6265 section 4.2.1).
-pub(super) fn pairs(field: &str) -> impl Iterator<Item = (&str, &str)> {
-    field.split(';').filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        Some((name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t'])))
-    })
+/// The pairs of a `Cookie` field (RFC 6265 section 4.2.1), without the white space around them.
+pub(super) fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    field.split(|b| *b == b';').map(<[u8]>::trim_ascii)
+}
+
+/// Name and value; one cookie of the application in another encoding does not hide ours.
+fn readable(pair: &[u8]) -> Option<(&str, &str)> {
+    let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+    Some((name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t'])))
 }
 
 #[cfg(test)]
@@ -203,6 +205,13 @@ mod tests {
             h.append(AUTHORIZATION, http::HeaderValue::from_bytes(v.as_bytes()).unwrap());
             assert_eq!(Presented::of(&h, &names).access, Credentials::Malformed, "{v:?}");
         }
+    }
+
+    #[test]
+    fn cookies_of_the_application_do_not_hide_ours() {
+        let mut h = HeaderMap::new();
+        h.append(COOKIE, http::HeaderValue::from_bytes(b"city=Z\xfcrich; stagedoor_access=a.b.c").unwrap());
+        assert_eq!(Presented::of(&h, &CookieNames::new(false)).access, Credentials::Cookie("a.b.c"));
     }
 
     #[test]

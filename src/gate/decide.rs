@@ -146,7 +146,9 @@ impl Snapshot {
         let path = Policy::read_path(head.path).map_err(Refusal::Path)?;
         let presented = self.presented(head, renewed);
         let caller = self.caller(&presented, now);
-        if let Some(token) = self.refreshable(&presented, &caller, path.as_str()) {
+        // Forms of our own say what becomes of the session; they need no new one on the way.
+        let own_form = self.is_own(path.as_str()) && !head.method.is_safe();
+        if let Some(token) = self.refreshable(&presented, &caller, path.as_str()).filter(|_| !own_form) {
             return Ok(Step::Refresh(token.to_owned()));
         }
         if self.is_own(path.as_str()) {

@@ -76,7 +76,7 @@ impl Permit {
             strip_cookies(headers, CookieNames::is_refresh);
             return;
         }
-        if headers.get(AUTHORIZATION).is_some_and(is_bearer) {
+        if headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
             headers.remove(AUTHORIZATION);
         }
         strip_cookies(headers, CookieNames::is_ours);
@@ -87,12 +87,9 @@ fn is_bearer(value: &HeaderValue) -> bool {
     value.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
-/// Takes the cookies out whose names `goes` and leaves the others as they were.
+/// Takes the cookies out whose names `goes` and leaves the others as they were, byte for byte.
 fn strip_cookies(headers: &mut HeaderMap, goes: fn(&str) -> bool) {
-    let affected = |v: &HeaderValue| {
-        let text = String::from_utf8_lossy(v.as_bytes());
-        text.split(';').any(|p| goes(p.split('=').next().unwrap_or_default()))
-    };
+    let affected = |v: &HeaderValue| pairs(v.as_bytes()).any(|pair| named(pair, goes));
     if !headers.get_all(COOKIE).iter().any(affected) {
         return;
     }
@@ -100,18 +97,19 @@ fn strip_cookies(headers: &mut HeaderMap, goes: fn(&str) -> bool) {
         .get_all(COOKIE)
         .iter()
         .filter_map(|field| {
-            let text = String::from_utf8_lossy(field.as_bytes());
-            let rest: Vec<String> = pairs(&text)
-                .filter(|(name, _)| !goes(name))
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            HeaderValue::from_str(&rest.join("; ")).ok().filter(|v| !v.is_empty())
+            let rest: Vec<&[u8]> = pairs(field.as_bytes()).filter(|pair| !named(pair, goes)).collect();
+            HeaderValue::from_bytes(&rest.join(&b"; "[..])).ok().filter(|v| !v.is_empty())
         })
         .collect();
     headers.remove(COOKIE);
     for field in kept {
         headers.append(COOKIE, field);
     }
+}
+
+fn named(pair: &[u8], goes: fn(&str) -> bool) -> bool {
+    let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
+    std::str::from_utf8(name).is_ok_and(goes)
 }
 
 #[cfg(test)]
@@ -121,13 +119,17 @@ mod tests {
     #[test]
     fn i_14_our_cookies_leave_and_others_stay() {
         let mut h = HeaderMap::new();
-        h.append(COOKIE, "a=1; stagedoor_refresh=x; b=2".parse().unwrap());
+        let field = "a=Z\u{fc}rich; stagedoor_refresh=x; b=2";
+        h.append(COOKIE, HeaderValue::from_bytes(field.as_bytes()).unwrap());
         h.append(COOKIE, "__Host-stagedoor_access=y".parse().unwrap());
         let mut forwarding = h.clone();
         strip_cookies(&mut h, CookieNames::is_ours);
-        assert_eq!(h.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
+        assert_eq!(
+            h.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>(),
+            ["a=Z\u{fc}rich; b=2".as_bytes()]
+        );
         strip_cookies(&mut forwarding, CookieNames::is_refresh);
-        let left: Vec<_> = forwarding.get_all(COOKIE).iter().collect();
-        assert_eq!(left, ["a=1; b=2", "__Host-stagedoor_access=y"]);
+        let left: Vec<_> = forwarding.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(left, ["a=Z\u{fc}rich; b=2".as_bytes(), b"__Host-stagedoor_access=y"]);
     }
 }

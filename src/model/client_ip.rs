@@ -9,6 +9,9 @@ use std::net::{IpAddr, Ipv6Addr};
 pub struct ClientIp(IpAddr);
 
 impl ClientIp {
+    /// What stands for an address that cannot be known: `0.0.0.0`, which no client has.
+    pub const UNKNOWN: Self = Self(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+
     /// The canonical form of `ip`.
     #[must_use]
     pub fn new(ip: IpAddr) -> Self {

@@ -55,7 +55,7 @@ pub(super) async fn read(session: &mut Session, own: &Own) -> Result<Result<Requ
 
 async fn read_body(session: &mut Session) -> Result<Result<Bytes, Refusal>> {
     let declared = content_length(session);
-    if declared > MAX_BODY {
+    if declared > MAX_BODY as u64 {
         return Ok(Err(Refusal::BodyTooLarge));
     }
     if session.is_body_empty() {
@@ -73,8 +73,8 @@ async fn read_body(session: &mut Session) -> Result<Result<Bytes, Refusal>> {
     }
 }
 
-async fn collect(session: &mut Session, declared: usize) -> Result<Result<Bytes, Refusal>> {
-    let mut body = BytesMut::with_capacity(declared);
+async fn collect(session: &mut Session, declared: u64) -> Result<Result<Bytes, Refusal>> {
+    let mut body = BytesMut::with_capacity(usize::try_from(declared).unwrap_or(0));
     while let Some(chunk) = session.read_request_body().await? {
         if body.len() + chunk.len() > MAX_BODY {
             return Ok(Err(Refusal::BodyTooLarge));
@@ -84,7 +84,8 @@ async fn collect(session: &mut Session, declared: usize) -> Result<Result<Bytes,
     Ok(Ok(body.freeze()))
 }
 
-fn content_length(session: &Session) -> usize {
+/// What the head says about the body, in bytes; 0 when it says nothing.
+pub(super) fn content_length(session: &Session) -> u64 {
     let field = session.req_header().headers.get(header::CONTENT_LENGTH);
     field.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0)
 }
@@ -103,6 +104,9 @@ pub(super) async fn write(
         }
     }
     for (name, value) in extra {
+        if *name == header::SET_COOKIE {
+            head.insert_header(header::CACHE_CONTROL, "private, no-store")?;
+        }
         head.append_header(name.clone(), value.clone())?;
     }
     let bodiless =

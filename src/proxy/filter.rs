@@ -11,16 +11,17 @@ use ipnet::IpNet;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
-use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 
 use super::bridge::{self, OwnApp};
 use super::ctx::{Ctx, RequestIds};
 use super::drain::Drain;
+use super::failure::refusal_of;
 use super::head::{self, Client};
-use super::respond::{self, Pages};
+use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::Limits;
 use super::upstream::Upstreams;
-use crate::gate::{CookieNames, Gate, Own, Permit, Refusal, Renewed, RequestHead, UpstreamFailure, Verdict};
+use crate::gate::{Gate, Own, Permit, Refusal, Renewed, RequestHead, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
 
@@ -124,11 +125,20 @@ impl Front {
                 ctx.cookies = cookies;
                 Renewed::Failed
             }
-            Renewal::Unavailable => {
-                return Verdict::Refuse(Refusal::Unavailable { retry_after: Duration::from_secs(2) });
-            }
+            Renewal::Unavailable => return self.without_renewal(head, ctx),
         };
         self.parts.gate.decide(head, ctx.now, &renewed)
+    }
+
+    /// The verdict while nobody knows whether the session lives: public paths go on, and where somebody is wanted the
+    /// answer is "later", never "sign in".
+    fn without_renewal(&self, head: &RequestHead<'_>, ctx: &Ctx) -> Verdict {
+        match self.parts.gate.decide(head, ctx.now, &Renewed::Failed) {
+            Verdict::Refuse(Refusal::SignIn(_) | Refusal::Forbidden(_)) => {
+                Verdict::Refuse(Refusal::Unavailable { retry_after: Duration::from_secs(2) })
+            }
+            verdict => verdict,
+        }
     }
 
     async fn serve_own(&self, session: &mut Session, ctx: &mut Ctx, own: Own) -> Result<Option<Refusal>> {
@@ -139,6 +149,10 @@ impl Front {
         let client = client_of(request.headers(), ctx);
         let response = self.parts.own.call(request, own, client).await;
         self.parts.metrics.answered(response.status().as_u16());
+        if response.headers().get_all(header::SET_COOKIE).iter().any(sets_ours) {
+            // Signing in or out has the last word over a refresh on the way.
+            ctx.cookies.clear();
+        }
         bridge::write(session, response, &answer_fields(ctx)).await?;
         Ok(None)
     }
@@ -147,13 +161,16 @@ impl Front {
         ctx.refusal = Some(refusal);
         self.note(session, ctx, refusal);
         let snapshot = self.parts.gate.snapshot();
-        let ip = ctx.client_ip.unwrap_or(ClientIp::new([0, 0, 0, 0].into()));
+        let ip = ctx.client_ip.unwrap_or(ClientIp::UNKNOWN);
         let answer = {
             let head = head::request_head(session.req_header(), ip).ok();
             respond::refused(refusal, head.as_ref(), &snapshot, &self.parts.pages, ctx.id)
         };
-        let own_session = session.response_written().is_none();
-        if own_session { respond::write(session, answer, &answer_fields(ctx)).await } else { Ok(()) }
+        if refusal.closes() {
+            session.set_keepalive(None);
+        }
+        let begun = session.response_written().is_some_and(|r| !is_interim(r.status));
+        if begun { Ok(()) } else { respond::write(session, answer, &answer_fields(ctx)).await }
     }
 
     /// One line and one count for each refusal (INV-7).
@@ -204,7 +221,7 @@ fn client(head: &RequestHead<'_>, ctx: &Ctx) -> Client {
 fn client_of(headers: &http::HeaderMap, ctx: &Ctx) -> Client {
     let agent = headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
     Client {
-        ip: ctx.client_ip.unwrap_or(ClientIp::new([0, 0, 0, 0].into())),
+        ip: ctx.client_ip.unwrap_or(ClientIp::UNKNOWN),
         user_agent: agent.unwrap_or_default(),
         request_id: ctx.id,
     }
@@ -213,11 +230,6 @@ fn client_of(headers: &http::HeaderMap, ctx: &Ctx) -> Client {
 /// The body limit for this request.
 fn body_cap(permit: &Permit, limits: &Limits) -> u64 {
     permit.max_body().unwrap_or(limits.body_bytes)
-}
-
-fn declared_length(req: &RequestHeader) -> u64 {
-    let field = req.headers.get(header::CONTENT_LENGTH);
-    field.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
 #[async_trait]
@@ -245,8 +257,12 @@ impl ProxyHttp for Front {
         if self.parts.drain.has_begun() {
             session.set_keepalive(None);
         }
-        let upgrade = session.is_upgrade_req();
-        session.set_read_timeout(Some(if upgrade { UPGRADED_IDLE } else { self.parts.limits.body_timeout }));
+        let patience = self.parts.limits.body_timeout;
+        let websocket = head::is_websocket(session.req_header());
+        session.set_read_timeout(Some(if websocket { UPGRADED_IDLE } else { patience }));
+        // A client that stops reading, or never ends its body, must not hold connections for ever (D-02).
+        session.set_write_timeout(Some(patience));
+        session.set_total_drain_timeout(Some(patience));
         Ok(())
     }
 
@@ -256,7 +272,7 @@ impl ProxyHttp for Front {
         let refusal = match self.verdict(session, ctx, ip).await {
             Verdict::Allow(permit) => {
                 ctx.body.1 = body_cap(&permit, &self.parts.limits);
-                let fits = declared_length(session.req_header()) <= ctx.body.1;
+                let fits = bridge::content_length(session) <= ctx.body.1;
                 ctx.permit = fits.then_some(permit);
                 if fits { None } else { Some(Refusal::BodyTooLarge) }
             }
@@ -279,7 +295,7 @@ impl ProxyHttp for Front {
     ) -> Result<Box<pingora::prelude::HttpPeer>> {
         let permit =
             ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
-        let peer = self.parts.upstreams.peer(permit, session.is_upgrade_req());
+        let peer = self.parts.upstreams.peer(permit, head::is_websocket(session.req_header()));
         peer.ok_or_else(|| *Error::explain(ErrorType::ConnectError, "no server is well").into_up())
             .map_err(Box::new)
     }
@@ -292,6 +308,8 @@ impl ProxyHttp for Front {
     ) -> Result<()> {
         let permit =
             ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
+        // Pingora may try a second time, and then plays the body again.
+        ctx.body.0 = 0;
         // As plain parts: names go out in lower case, and inserting needs no second map for their case.
         let empty = http::Request::new(()).into_parts().0.into();
         let mut parts: http::request::Parts = std::mem::replace(upstream_request, empty).into();
@@ -345,7 +363,13 @@ impl ProxyHttp for Front {
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if is_interim(response.status) {
+            return Ok(());
+        }
         self.parts.metrics.proxied(response.status.as_u16());
+        if !ctx.cookies.is_empty() {
+            keep_private(response)?;
+        }
         for cookie in ctx.cookies.drain(..) {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
@@ -370,26 +394,5 @@ impl ProxyHttp for Front {
     /// Everything worth a line was logged where it happened.
     fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
         true
-    }
-}
-
-fn sets_ours(cookie: &HeaderValue) -> bool {
-    let text = String::from_utf8_lossy(cookie.as_bytes());
-    CookieNames::is_ours(text.split(['=', ';']).next().unwrap_or_default())
-}
-
-/// What a failure means to the client; `None` when the client itself has gone.
-fn refusal_of(e: &Error) -> Option<Refusal> {
-    match (e.esource(), e.etype()) {
-        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
-            Some(Refusal::Upstream(UpstreamFailure::TimedOut))
-        }
-        (ErrorSource::Upstream, _) => Some(Refusal::Upstream(UpstreamFailure::Down)),
-        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(Refusal::BodyTooSlow),
-        (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => {
-            Some(Refusal::Head(crate::gate::HeadRefusal::Malformed("body_malformed")))
-        }
-        (ErrorSource::Downstream, _) => None,
-        _ => Some(Refusal::Internal),
     }
 }

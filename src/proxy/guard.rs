@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use ipnet::IpNet;
 use memchr::memmem;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use super::ctx::RequestIds;
 use super::drain::Drain;
 use super::filter::Front;
+use super::head::is_trusted;
 use super::respond;
 use super::settings::Limits;
 use super::strict;
@@ -44,6 +46,7 @@ pub struct Guard {
     drain: Arc<Drain>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
+    trusted: Vec<IpNet>,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -64,24 +67,30 @@ impl Guard {
     pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool) -> Self {
         let parts = front.parts();
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
-        let ids = RequestIds::new(&*parts.entropy);
+        let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(limits.idle_timeout);
         let mut proxy = http_proxy(conf, front);
         proxy.server_options = Some(options);
-        Self { proxy: Arc::new(proxy), limits, h2c, drain, metrics, ids, open: Mutex::default() }
+        Self { proxy: Arc::new(proxy), limits, h2c, drain, metrics, ids, trusted, open: Mutex::default() }
     }
 
+    /// `None` when the address has as many connections as it may. A trusted proxy brings those of many people and is
+    /// not counted.
     fn enter(self: &Arc<Self>, stream: &Stream) -> Option<Place> {
-        let bucket = peer(stream)?.bucket();
+        let peer = peer(stream)?;
+        let bucket = peer.bucket();
+        if is_trusted(peer, &self.trusted) {
+            return Some(Place { guard: self.clone(), bucket: None });
+        }
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(bucket).or_insert(0);
         if *count >= self.limits.connections_per_address {
             return None;
         }
         *count += 1;
-        Some(Place { guard: self.clone(), bucket })
+        Some(Place { guard: self.clone(), bucket: Some(bucket) })
     }
 
     async fn first_head(&self, stream: &mut Stream) -> Head {
@@ -164,7 +173,7 @@ impl Guard {
         loop {
             let buf = match head {
                 Head::Http1(buf) => buf,
-                Head::Http2(buf) => return self.serve_http2(stream, &buf, shutdown).await,
+                Head::Http2(buf) => return self.serve_http2(stream, &buf, &stopping).await,
                 Head::Refused(refusal) => return self.refuse(stream, refusal).await,
                 Head::Gone => return None,
             };
@@ -245,16 +254,18 @@ impl ServerApp for Guard {
 /// One open connection in the count for its address.
 struct Place {
     guard: Arc<Guard>,
-    bucket: IpAddr,
+    /// `None`: not counted.
+    bucket: Option<IpAddr>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        let Some(bucket) = self.bucket else { return };
         let mut open = self.guard.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.bucket) {
+        if let Some(count) = open.get_mut(&bucket) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.bucket);
+                open.remove(&bucket);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What the gate gets to see of a Pingora request, and who the client really is.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -23,10 +23,10 @@ pub struct Client {
 }
 
 /// The client's address: the peer's, or, when the peer is a trusted proxy, the right-most address in
-/// `X-Forwarded-For` that is not one. A field that cannot be read counts as if it were missing.
+/// `X-Forwarded-For` that is not one.
 pub(super) fn client_ip(session: &Session, trusted: &[IpNet]) -> ClientIp {
     let peer = session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()));
-    let peer = peer.unwrap_or(ClientIp::new(IpAddr::from([0, 0, 0, 0])));
+    let peer = peer.unwrap_or(ClientIp::UNKNOWN);
     if !is_trusted(peer, trusted) {
         return peer;
     }
@@ -38,20 +38,26 @@ pub(super) fn is_trusted(ip: ClientIp, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&ip.addr()))
 }
 
+/// The right-most hop that is not trusted. A hop that cannot be read ends the search as an address that is on no list:
+/// falling back to the proxy's own would let its client pass for it.
 fn forwarded_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<ClientIp> {
-    let mut fields: Vec<&str> = Vec::new();
-    for field in headers.get_all("x-forwarded-for") {
-        fields.extend(field.to_str().ok()?.split(','));
-    }
+    let fields: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
     let mut last = None;
-    for hop in fields.iter().rev() {
-        let ip = ClientIp::new(hop.trim().parse().ok()?);
+    for hop in fields.iter().rev().flat_map(|field| field.rsplit(|b| *b == b',')) {
+        let ip = read_hop(hop).unwrap_or(ClientIp::UNKNOWN);
         last = Some(ip);
-        if !is_trusted(ip, trusted) {
+        if ip == ClientIp::UNKNOWN || !is_trusted(ip, trusted) {
             break;
         }
     }
     last
+}
+
+/// `203.0.113.9`, `203.0.113.9:4711`, `2001:db8::9`, `[2001:db8::9]:4711`.
+fn read_hop(hop: &[u8]) -> Option<ClientIp> {
+    let text = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
+    let ip = text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|s| s.ip()));
+    ip.ok().map(ClientIp::new)
 }
 
 /// The gate's view of a request.
@@ -75,8 +81,16 @@ pub(super) fn request_head(req: &RequestHeader, client_ip: ClientIp) -> Result<R
         host: host(req).ok_or(malformed("host_missing"))?,
         headers: &req.headers,
         client_ip,
-        upgrade: req.headers.contains_key(http::header::UPGRADE),
+        upgrade: is_websocket(req),
     })
+}
+
+/// Whether the client asks for a WebSocket (RFC 6455 section 4.1), the one upgrade that is passed on.
+pub(super) fn is_websocket(req: &RequestHeader) -> bool {
+    let upgrade = req.headers.get(http::header::UPGRADE);
+    req.version == http::Version::HTTP_11
+        && req.method == http::Method::GET
+        && upgrade.is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn host(req: &RequestHeader) -> Option<&str> {
@@ -99,11 +113,43 @@ fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
     let mut hosts = req.headers.get_all(http::header::HOST).iter();
     let (field, second) = (hosts.next(), hosts.next());
     let authority = req.uri.authority().map(|a| a.as_str().as_bytes());
-    let Some(host) = authority.or(field.map(http::HeaderValue::as_bytes)) else {
+    let Some(host) = authority.or(field.map(HeaderValue::as_bytes)) else {
         return malformed("host_missing");
     };
     if second.is_some() || field.is_some_and(|f| !f.as_bytes().eq_ignore_ascii_case(host)) {
         return malformed("host_twice");
     }
     if is_authority(host) { Ok(()) } else { malformed("host_malformed") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(fields: &[&[u8]]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for f in fields {
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(f).unwrap());
+        }
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        forwarded_for(&headers, &trusted).map(|ip| ip.to_string())
+    }
+
+    #[test]
+    fn f_08_the_right_most_untrusted_hop_counts() {
+        assert_eq!(client(&[]), None);
+        assert_eq!(client(&[b"1.1.1.1, 203.0.113.9, 10.0.0.7"]).as_deref(), Some("203.0.113.9"));
+        assert_eq!(client(&[b"10.9.9.9", b"203.0.113.9"]).as_deref(), Some("203.0.113.9"));
+        assert_eq!(client(&[b"203.0.113.9:4711"]).as_deref(), Some("203.0.113.9"));
+        assert_eq!(client(&[b"[2001:db8::9]:4711"]).as_deref(), Some("2001:db8::9"));
+        assert_eq!(client(&[b"::ffff:203.0.113.9"]).as_deref(), Some("203.0.113.9"));
+    }
+
+    #[test]
+    fn f_05_an_unreadable_hop_never_passes_for_the_proxy() {
+        for last in [&b"\xe9"[..], b"a", b"", b"127.1", b"0x7f.1", b"unknown"] {
+            assert_eq!(client(&[b"10.0.0.8", last]).as_deref(), Some("0.0.0.0"), "{last:?}");
+        }
+        assert_eq!(client(&[b"\xe9, 203.0.113.9"]).as_deref(), Some("203.0.113.9"));
+    }
 }

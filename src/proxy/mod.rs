@@ -6,12 +6,14 @@
 //! - `head`: what the gate gets to see of a request, and who the client really is
 //! - `upstream`: peers for each upstream, made from a `Permit` only
 //! - `bridge`: serves our own axum router inside the proxy
+//! - `failure`: what an error on the way means to the client
 //! - `respond`: writes refusals, as pages for people and problem documents for programs
 //! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
 mod bridge;
 mod ctx;
 mod drain;
+mod failure;
 mod filter;
 mod guard;
 mod head;

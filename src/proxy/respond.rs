@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::gate::{ClientKind, Refusal, RequestHead, Snapshot};
+use crate::gate::{ClientKind, CookieNames, Refusal, RequestHead, Snapshot};
 use crate::model::RequestId;
 
 /// Renders a readable page: status, title, sentence, request id -> HTML.
@@ -148,8 +148,7 @@ pub(super) async fn write(
 /// The whole answer as bytes, for a client whose head was not even read; the connection ends with it.
 pub(super) fn raw(refusal: Refusal, id: RequestId) -> Vec<u8> {
     let answer = problem(refusal, id);
-    let reason =
-        http::StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
+    let reason = StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
     let mut text = format!("HTTP/1.1 {} {reason}\r\n", answer.status);
     for (name, value) in &answer.headers {
         let _ = write!(text, "{name}: {}\r\n", value.to_str().unwrap_or_default());
@@ -158,4 +157,23 @@ pub(super) fn raw(refusal: Refusal, id: RequestId) -> Vec<u8> {
     let mut bytes = text.into_bytes();
     bytes.extend_from_slice(&answer.body);
     bytes
+}
+
+/// A status that announces another answer (RFC 9110 section 15.2); 101 is an answer itself.
+pub(super) fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Tokens of one person must not end up in anybody's shared cache.
+pub(super) fn keep_private(response: &mut ResponseHeader) -> Result<()> {
+    for name in ["expires", "surrogate-control", "cdn-cache-control"] {
+        response.remove_header(name);
+    }
+    response.insert_header(header::CACHE_CONTROL, "private, no-store")
+}
+
+/// Whether a `Set-Cookie` value sets a cookie of ours.
+pub(super) fn sets_ours(cookie: &HeaderValue) -> bool {
+    let text = String::from_utf8_lossy(cookie.as_bytes());
+    CookieNames::is_ours(text.split(['=', ';']).next().unwrap_or_default())
 }

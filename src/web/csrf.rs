@@ -1,13 +1,14 @@
 //! Requests that another site makes a browser send (C-06, L-19). `SameSite=Lax` is the first line, this the second.
 
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::WebState;
 use super::error::Problem;
-use super::extract::{ClientInfo, is_form};
+use super::extract::ClientInfo;
 use super::pages;
 use crate::gate::CrossSite;
 
@@ -25,7 +26,8 @@ pub async fn layer(State(state): State<WebState>, request: Request, next: Next) 
     next.run(request).await
 }
 
-/// Forms need no script to be sent from elsewhere, so they are held to this with and without cookies; an API
+/// Forms, plain text and empty bodies can be sent from elsewhere without asking us (they need no CORS pre-flight), so they
+/// are held to this with and without cookies: the answer to a sign-out clears cookies that did not come along. A JSON
 /// call without cookies proves itself by what it carries.
 fn refused(method: &Method, headers: &HeaderMap, from: CrossSite, cookies: bool) -> bool {
     if method.is_safe() {
@@ -33,9 +35,14 @@ fn refused(method: &Method, headers: &HeaderMap, from: CrossSite, cookies: bool)
     }
     match from {
         CrossSite::Same => false,
-        CrossSite::Cross => cookies || is_form(headers),
+        CrossSite::Cross => cookies || !is_json(headers),
         CrossSite::Unknown => cookies,
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 #[cfg(test)]
@@ -58,6 +65,9 @@ mod tests {
     fn l_19_forms_from_elsewhere_are_refused_even_without_cookies() {
         let form = headers("application/x-www-form-urlencoded");
         assert!(refused(&Method::POST, &form, CrossSite::Cross, false));
+        assert!(refused(&Method::POST, &headers("text/plain"), CrossSite::Cross, false));
+        assert!(refused(&Method::POST, &HeaderMap::new(), CrossSite::Cross, false), "an empty body");
+        assert!(!refused(&Method::POST, &headers("application/json"), CrossSite::Cross, false));
         assert!(!refused(&Method::POST, &form, CrossSite::Unknown, false));
     }
 
@@ -70,7 +80,7 @@ mod tests {
 
     fn headers(content_type: &'static str) -> HeaderMap {
         let mut h = HeaderMap::new();
-        h.insert(http::header::CONTENT_TYPE, content_type.parse().unwrap());
+        h.insert(CONTENT_TYPE, content_type.parse().unwrap());
         h
     }
 }

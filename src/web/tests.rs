@@ -107,7 +107,8 @@ async fn c_06_cross_site_requests_are_refused() {
         (vec![("content-type", "text/plain"), cookie], "{}", CrossSite::Cross, 403),
         (vec![JSON], "{}", CrossSite::Cross, 422),
         (vec![JSON, cookie], "{}", CrossSite::Same, 422),
-        (vec![("content-type", "text/plain")], "{}", CrossSite::Cross, 415),
+        (vec![("content-type", "text/plain")], "{}", CrossSite::Cross, 403),
+        (vec![("content-type", "text/plain")], "{}", CrossSite::Unknown, 415),
     ] {
         let mut request = anonymous("POST", "/auth/token/", &headers, body);
         request.extensions_mut().insert(ClientInfo { cross_site: from, ..client() });

@@ -197,6 +197,7 @@ fn i_06_connection_cannot_nominate_trust_away() {
     {
         app.case(Some(&user), get("/api/x", &format!("{}Connection: {nominated}\r\n", user.bearer()))).same();
     }
+    assert!(app.metric("stagedoor_denials_total", "nominated_field") >= 1);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod jwt_forms;
 mod jwt_use;
 mod leftovers;
 mod paths;
+mod refresh_answers;
 mod sessions;
 mod streaming;
 mod support;

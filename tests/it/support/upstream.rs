@@ -91,7 +91,6 @@ struct Shared {
     wires: Mutex<Vec<Wire>>,
     scripts: Mutex<Vec<(String, Arc<Script>)>>,
     connections: AtomicUsize,
-    invitations: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -166,16 +165,6 @@ impl Upstream {
     /// Connections that were opened, up to now.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
-    }
-
-    /// A script gave `n` interim answers (1xx), which the gateway counts as well.
-    pub fn expect_interim(&self, n: usize) {
-        self.shared.invitations.fetch_add(n, Ordering::SeqCst);
-    }
-
-    /// Interim answers that were given.
-    pub fn invitations(&self) -> usize {
-        self.shared.invitations.load(Ordering::SeqCst)
     }
 
     /// The requests from the `from`-th on.
@@ -277,7 +266,6 @@ impl Connection {
 
     fn read_body(&mut self, request: &mut Received) {
         if request.field("expect").is_some() {
-            self.server.invitations.fetch_add(1, Ordering::SeqCst);
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         let mut hash = digest::Context::new(&digest::SHA256);

@@ -1,0 +1,121 @@
+//! A refresh on the way, seen from the answer: its cookies arrive, go nowhere else, and never undo what the person asked for.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Browser, PASSWORD, Person, RawClient, TestApp, get, request};
+
+/// Past the end of an access token, but not of the session.
+const LATER: Duration = Duration::from_secs(11 * 60);
+
+/// A browser whose access token has just ended.
+fn late(app: &TestApp) -> (Person, Browser) {
+    let user = app.person("user");
+    let browser = Browser::of(app, &user);
+    app.advance(LATER);
+    (user, browser)
+}
+
+fn with_clock() -> TestApp {
+    TestApp::with(|setup| {
+        setup.manual_clock();
+    })
+}
+
+#[test]
+fn c_15_new_tokens_make_a_public_answer_private() {
+    let app = with_clock();
+    app.upstream().canned(
+        "/public/app.css",
+        "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=31536000\r\nExpires: Thu, 01 Jan 2099 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n",
+    );
+    let (_, mut browser) = late(&app);
+    let answer = browser.visit("/public/app.css");
+    assert_eq!((answer.status, answer.all("set-cookie").len()), (200, 2));
+    assert_eq!(answer.field("cache-control"), Some("private, no-store"));
+    assert_eq!(answer.field("expires"), None);
+    // Without new tokens the application's word stands.
+    let again = browser.visit("/public/app.css");
+    assert_eq!(again.field("cache-control"), Some("public, max-age=31536000"));
+}
+
+#[test]
+fn an_interim_answer_does_not_swallow_the_new_tokens() {
+    let app = with_clock();
+    app.upstream().canned(
+        "/api/hints",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    );
+    let (_, mut browser) = late(&app);
+    let answer = browser.visit("/api/hints");
+    assert_eq!((answer.status, answer.all("set-cookie").len()), (200, 2));
+}
+
+#[test]
+fn l_18_signing_in_has_the_last_word_over_a_refresh() {
+    let app = with_clock();
+    let (first, mut browser) = late(&app);
+    let second = app.person("user");
+    let signed_in = browser.post_form("/auth/login/", &[("email", &second.email), ("password", PASSWORD)]);
+    assert_eq!(signed_in.status, 303);
+    assert_eq!(signed_in.all("set-cookie").len(), 2, "its own two cookies and no others");
+    assert_eq!(browser.visit("/api/page").status, 200);
+    let id = app.upstream().last().field("x-auth-user-id");
+    assert_eq!(id, Some(second.id.to_string()), "and not {}", first.id);
+}
+
+#[test]
+fn t_13_signing_out_has_the_last_word_over_a_refresh() {
+    let app = with_clock();
+    let (_, mut browser) = late(&app);
+    let out = browser.post_form("/auth/logout/", &[]);
+    assert!(out.all("set-cookie").iter().all(|c| c.contains("Max-Age=0")), "{:?}", out.all("set-cookie"));
+    assert_eq!(browser.visit("/api/page").status, 303, "to the sign-in page");
+}
+
+#[test]
+fn t_09_a_dead_session_ends_no_others() {
+    let app = TestApp::start();
+    let owner = app.person("user");
+    let other = app.sign_in(&owner.email);
+    assert_eq!(app.post_json("/logout/", "", &json!({ "refresh": other.refresh })).status, 204);
+    // Whoever holds the tokens of the ended session cannot sign the owner out everywhere.
+    assert_eq!(app.post_json("/logout/", "", &json!({ "refresh": other.refresh, "all": true })).status, 204);
+    assert_eq!(app.post_json("/logout/", &other.bearer(), &json!({ "all": true })).status, 204);
+    app.case(Some(&owner), get("/api/x", &owner.bearer())).allowed();
+}
+
+#[test]
+fn c_06_another_site_cannot_sign_a_browser_out() {
+    let app = TestApp::start();
+    for kind in ["", "Content-Type: text/plain\r\n"] {
+        let fields = format!("Sec-Fetch-Site: cross-site\r\n{kind}");
+        let answer = app.ask(request("POST", "/auth/logout/", &fields, b""));
+        assert_eq!((answer.status, answer.field("clear-site-data")), (403, None), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_refusal_after_an_interim_answer_is_written_and_ends_the_connection() {
+    let app = TestApp::start();
+    let mut client: RawClient = app.connect();
+    client.send("POST /auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(client.head().expect("an invitation").status, 100);
+    let chunk = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
+    for _ in 0..6 {
+        let _ = client.try_send(chunk.as_bytes());
+    }
+    let answer = client.answer().expect("a refusal");
+    assert_eq!((answer.status, &answer.json()["reason"]), (413, &"body_too_large".into()));
+}
+
+#[test]
+fn only_websockets_count_as_upgrades() {
+    let app = TestApp::start();
+    let user = app.person("user");
+    // A cookie and an upgrade nobody passes on: an ordinary GET, also without Fetch Metadata.
+    let cookie = format!("{}Connection: Upgrade\r\nUpgrade: h2c\r\n", user.cookies());
+    let answer = app.ask(get("/api/x", &cookie));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
