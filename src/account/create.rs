@@ -1,6 +1,7 @@
 //! Accounts made by the operator: active at once, without a mail.
 
 use super::password::{self, About};
+use super::register::PURPOSE;
 use super::{Accounts, CreateUser, Error, FieldErrors, form};
 use crate::model::AccountId;
 use crate::store::{AuditEntry, NewAccount, Tx};
@@ -26,9 +27,10 @@ impl Accounts {
 
         let hash = self.hasher.hash(&wanted.password).await?;
         let now = self.clock.now();
-        let id = AccountId::random(&*self.entropy);
-        let mut tx = Tx::new();
-        tx.insert_account(&NewAccount {
+        // Whoever registered the address without proving it has no say over it.
+        let pending = self.store.account_by_email(&email).await?.filter(|a| a.verified_at.is_none());
+        let id = pending.as_ref().map_or_else(|| AccountId::random(&*self.entropy), |a| a.id);
+        let account = NewAccount {
             id,
             email: &email,
             name: &name,
@@ -37,7 +39,15 @@ impl Accounts {
             roles: &roles,
             verified_at: Some(now),
             created_at: now,
-        });
+        };
+        let mut tx = Tx::new();
+        if pending.is_some() {
+            tx.replace_unverified(&account);
+            tx.activate_account(id, now);
+            tx.drop_codes(id, PURPOSE);
+        } else {
+            tx.insert_account(&account);
+        }
         let entry = AuditEntry {
             at: now,
             actor: "operator".to_owned(),

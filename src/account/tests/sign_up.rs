@@ -340,6 +340,23 @@ async fn what_was_never_proved_leaves_after_seven_days() {
 }
 
 #[tokio::test]
+async fn r_09_a_strangers_unproved_registration_does_not_stand_in_the_operators_way() {
+    let house = House::new();
+    house.register(MINE, "Stranger-Danger-71").await.unwrap();
+    let wanted = CreateUser {
+        email: MINE.into(),
+        name: "Ada".into(),
+        roles: vec!["admin".into()],
+        password: Secret::new(GOOD),
+    };
+    let id = house.accounts.create_user(wanted).await.unwrap();
+    assert!(house.login(MINE, "Stranger-Danger-71").await.is_err());
+    let user = house.login(MINE, GOOD).await.unwrap().user;
+    assert_eq!((user.id, user.name.as_str()), (id, "Ada"));
+    assert_eq!(house.count("SELECT count(*) FROM codes").await, 0, "the stranger's link is dead");
+}
+
+#[tokio::test]
 async fn the_operator_makes_accounts_that_are_active_at_once() {
     let house = House::new();
     let wanted = |roles: &[&str]| CreateUser {
