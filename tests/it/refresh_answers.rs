@@ -111,6 +111,42 @@ fn a_refusal_after_an_interim_answer_is_written_and_ends_the_connection() {
 }
 
 #[test]
+fn without_an_answer_about_the_session_public_paths_go_on_and_others_wait() {
+    let app = TestApp::with(|setup| {
+        setup.manual_clock();
+        setup.tweak(|settings| settings.account.rate_limits.refresh.limit = 1);
+    });
+    let user = app.person("user");
+    app.advance(LATER);
+    // A client that keeps none of the new cookies: the second refresh is one too many.
+    assert_eq!(app.ask(get("/api/x", &user.cookies())).status, 200);
+    assert_eq!(app.ask(get("/public/x", &user.cookies())).status, 200);
+    let answer = app.ask(get("/api/x", &user.cookies()));
+    assert_eq!(
+        (answer.status, answer.field("retry-after")),
+        (503, Some("2")),
+        "never 401: {}",
+        answer.text()
+    );
+    assert!(answer.all("set-cookie").is_empty(), "nobody is signed out for it");
+}
+
+#[test]
+fn a_trusted_proxy_brings_the_connections_of_many() {
+    let app = TestApp::with(|setup| {
+        setup.tweak(|settings| {
+            settings.proxy.limits.connections_per_address = 2;
+            settings.proxy.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        });
+    });
+    let mut clients: Vec<RawClient> = (0..6).map(|_| app.connect()).collect();
+    for client in &mut clients {
+        client.send(get("/public/x", "X-Forwarded-For: 203.0.113.9\r\n"));
+        assert_eq!(client.answer().map(|a| a.status), Ok(200));
+    }
+}
+
+#[test]
 fn only_websockets_count_as_upgrades() {
     let app = TestApp::start();
     let user = app.person("user");
