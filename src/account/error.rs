@@ -50,12 +50,36 @@ pub enum Error {
     /// The password was right, an admin has switched the account off.
     #[error("this account is deactivated")]
     Deactivated,
+    /// The password was right, but somebody has declared it unsafe: it must be reset by mail first.
+    #[error("this password must be reset first")]
+    ResetRequired,
+    /// The password was right, the owner has closed the account and can still undo that by mail.
+    #[error("this account is about to be deleted")]
+    Closed,
     /// Too many failures; the same answer for right and wrong passwords.
     #[error("this account is locked for now")]
     Locked,
     /// A link, code or refresh token that is unknown, used, replaced or too old.
     #[error("this link or code is not valid any more")]
     InvalidToken,
+    /// Whoever asks has no session (any more).
+    #[error("sign in first")]
+    SignInFirst,
+    /// The last proof of identity is too long ago, or was not strong enough (step-up).
+    #[error("confirm that it is you first")]
+    ElevationRequired {
+        /// Whether only a second factor will do.
+        second_factor: bool,
+    },
+    /// The named permission is missing.
+    #[error("this needs the permission {0}")]
+    Forbidden(&'static str),
+    /// There is no such thing, or it is somebody else's.
+    #[error("not found")]
+    NotFound,
+    /// It cannot be done in the present state; a stable word and a sentence for people.
+    #[error("{0}: {1}")]
+    Conflict(&'static str, &'static str),
     /// Tried too often.
     #[error("too many tries")]
     Limited(Limited),

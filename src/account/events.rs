@@ -2,10 +2,18 @@
 
 /// Counts what happens in the account system.
 pub trait Events: Send + Sync + 'static {
-    /// A try to sign in: `success` or `failure`, and why (`password`, `wrong_credentials`, `locked`,
-    /// `not_activated`, `deactivated`).
+    /// A try to sign in: `success` or `failure`, and why (`password`, `totp`, `wrong_credentials`, `wrong_code`,
+    /// `locked`, `not_activated`, `deactivated`, `closed`, `reset_required`).
     fn login(&self, outcome: &'static str, reason: &'static str) {
         let _ = (outcome, reason);
+    }
+    /// A second factor was asked for or tried: the method (`totp`, `email`, `recovery`) and `sent`, `right`, `wrong`.
+    fn factor(&self, method: &'static str, outcome: &'static str) {
+        let _ = (method, outcome);
+    }
+    /// A password reset: `requested`, `done`, `failed`.
+    fn reset(&self, outcome: &'static str) {
+        let _ = outcome;
     }
     /// A registration: `new`, `existing`, `replaced`, `repeated`.
     fn registration(&self, outcome: &'static str) {

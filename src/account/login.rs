@@ -1,15 +1,25 @@
-//! Signing in with a password. The order is the rule: rate limit, look-up, lock, password, active or not, session.
+//! Signing in with a password. The order is the rule: rate limit, look-up, lock, password, active or not, second
+//! factor, session.
 //! Until the password was right every answer is the same for known and unknown addresses.
 
+use super::lockout::Failure;
 use super::password::is_oversize;
+use super::session::Opening;
 use super::trail::Attempt;
-use super::{Accounts, Error, FieldErrors, Login, Origin, SignedIn, form};
+use super::{Accounts, Error, FieldErrors, Login, Origin, SignIn, form};
 use crate::model::{Email, Secret};
-use crate::store::{AccountRow, Tx};
+use crate::store::{AccountRow, LockKey, Tx};
 
 /// What the comparison came to.
 struct Compared {
     right: bool,
+    outdated: bool,
+}
+
+/// A person whose password was right.
+struct Admitted {
+    account: AccountRow,
+    key: LockKey,
     outdated: bool,
 }
 
@@ -19,8 +29,9 @@ impl Accounts {
     /// # Errors
     /// [`Error::Limited`]; [`Error::Invalid`] for a text that is no address or an empty password;
     /// [`Error::Locked`]; [`Error::Busy`]; [`Error::WrongCredentials`]; after a right password
-    /// [`Error::NotActivated`] and [`Error::Deactivated`]; [`Error::Unavailable`].
-    pub async fn login(&self, typed: Login, origin: &Origin) -> Result<SignedIn, Error> {
+    /// [`Error::NotActivated`], [`Error::Deactivated`], [`Error::Closed`] and [`Error::ResetRequired`];
+    /// [`Error::Unavailable`].
+    pub async fn login(&self, typed: Login, origin: &Origin) -> Result<SignIn, Error> {
         let quota = self.settings.rate_limits.login;
         self.throttle("login", &format!("ip:{}", origin.ip.bucket()), quota).await?;
         let email = validate(&typed)?;
@@ -36,23 +47,24 @@ impl Accounts {
     }
 
     /// One pass through the order above; `None` when the account changed between look-up and session.
-    async fn attempt(
-        &self,
-        email: &Email,
-        typed: &Login,
-        origin: &Origin,
-    ) -> Result<Option<SignedIn>, Error> {
+    async fn attempt(&self, email: &Email, typed: &Login, origin: &Origin) -> Result<Option<SignIn>, Error> {
         let account = self.store.account_by_email(email).await?;
-        if self.store.locked_until(email, self.clock.now()).await?.is_some() {
+        let key = self.lock_key(email, account.as_ref(), origin);
+        if self.check_lock(&key).await.is_err_and(|e| matches!(e, Error::Locked)) {
             // Nothing is compared: the answer does not depend on the password, and is the same for addresses
             // without an account, so there is no difference in time to hide.
             return Err(self.refuse(email, account.as_ref(), Error::Locked, origin).await?);
         }
         let compared = self.compare(account.as_ref(), &typed.password).await?;
         match account {
-            Some(account) if compared.right => self.admit(&account, typed, compared.outdated, origin).await,
+            Some(account) if compared.right => {
+                let admitted = Admitted { account, key, outdated: compared.outdated };
+                self.admit(&admitted, typed, origin).await
+            }
             account => {
-                self.count_failure(email, account.as_ref(), origin).await?;
+                let account = account.as_ref();
+                let failure = Failure { key: &key, email, account, reason: "wrong_credentials" };
+                self.count_failure(failure, origin).await?;
                 Err(Error::WrongCredentials)
             }
         }
@@ -74,38 +86,31 @@ impl Accounts {
     /// The password was right.
     async fn admit(
         &self,
-        account: &AccountRow,
+        admitted: &Admitted,
         typed: &Login,
-        outdated: bool,
         origin: &Origin,
-    ) -> Result<Option<SignedIn>, Error> {
+    ) -> Result<Option<SignIn>, Error> {
+        let account = &admitted.account;
         let refused = match account {
             a if a.verified_at.is_none() => Some(Error::NotActivated),
             a if a.disabled_at.is_some() => Some(Error::Deactivated),
+            a if a.delete_at.is_some() => Some(Error::Closed),
+            a if a.must_reset => Some(Error::ResetRequired),
             _ => None,
         };
         if let Some(why) = refused {
             return Err(self.refuse(&account.email, Some(account), why, origin).await?);
         }
         // A full queue is no reason to turn somebody away whose password is known to be right.
-        let renewed = if outdated { self.hasher.hash(&typed.password).await.ok() } else { None };
-        let now = self.clock.now();
+        let renewed = if admitted.outdated { self.hasher.hash(&typed.password).await.ok() } else { None };
         let mut tx = Tx::new();
-        tx.admit_account(
-            account.id,
-            &account.password_hash,
-            renewed.as_ref().unwrap_or(&account.password_hash),
-        );
-        tx.clear_failures(&account.email, now);
-        let attempt = Attempt {
-            email: &account.email,
-            account: Some(account.id),
-            outcome: "success",
-            reason: "password",
-            at: now,
-        };
-        self.record(&mut tx, attempt, origin);
-        self.open_session(tx, account, typed.keep, origin).await
+        let hash = renewed.as_ref().unwrap_or(&account.password_hash);
+        tx.admit_account(account.id, &account.password_hash, hash);
+        // Only a whole sign-in forgives failures: a right password alone must not buy more guesses at a code (M-04).
+        tx.clear_failures(&admitted.key, self.clock.now());
+        let opening = Opening { account, amr: "pwd", keep: typed.keep, reason: "password" };
+        let signed_in = self.open_session(tx, opening, origin).await?;
+        Ok(signed_in.map(|s| SignIn::Done(Box::new(s))))
     }
 
     /// Writes down a refusal that is no wrong credential, and hands it back.
@@ -119,6 +124,8 @@ impl Accounts {
         let reason = match why {
             Error::NotActivated => "not_activated",
             Error::Deactivated => "deactivated",
+            Error::Closed => "closed",
+            Error::ResetRequired => "reset_required",
             _ => "locked",
         };
         let mut tx = Tx::new();

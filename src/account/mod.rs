@@ -9,6 +9,7 @@
 //! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
 
 mod create;
+mod elevation;
 mod error;
 mod events;
 mod form;
@@ -42,7 +43,7 @@ pub use types::*;
 use crate::limiter::Limiter;
 use crate::mail::Post;
 use crate::model::{AccountId, Clock, Entropy};
-use crate::store::Store;
+use crate::store::{AccountRow, Store};
 use crate::token::{Mint, Revocations, Vault};
 
 /// The account system of one deployment.
@@ -121,7 +122,7 @@ impl Accounts {
     /// [`Error::Unavailable`] when the store does not answer.
     pub async fn user(&self, id: AccountId) -> Result<Option<User>, Error> {
         let account = self.store.account_by_id(id).await?;
-        let active = account.filter(|a| a.verified_at.is_some() && a.disabled_at.is_none());
+        let active = account.filter(AccountRow::may_sign_in);
         Ok(active.map(|a| self.settings.user(&a)))
     }
 

@@ -120,7 +120,7 @@ impl Accounts {
     ) -> Standing {
         let hash = token.hash();
         let over = s.ended_at.is_some() || now >= s.idle_expires || now >= s.expires_at;
-        if over || account.verified_at.is_none() || account.disabled_at.is_some() {
+        if over || !account.may_sign_in() {
             Standing::Dead
         } else if constant_time_eq(&hash, &s.refresh_hash) {
             Standing::Current
@@ -174,12 +174,7 @@ impl Accounts {
         tx.end_open_session(s.id, "reuse", now);
         self.revoke_session(&mut tx, s.id, now);
         self.audit(&mut tx, "session.reuse", &account.id.to_string(), origin);
-        let mail = Message::RefreshReused {
-            name: account.name.clone(),
-            at: now,
-            ip: origin.ip,
-            user_agent: origin.agent().to_owned(),
-        };
+        let mail = Message::RefreshReused { name: account.name.clone(), seen: origin.sighting(now) };
         self.post(&mut tx, &account.email, &mail);
         // In memory also when the store did not answer: it may have written it all the same.
         let written = self.store.commit(tx).await;

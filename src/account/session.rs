@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::mailed::sha256;
 use super::refresh::RefreshToken;
+use super::trail::Attempt;
 use super::{Accounts, Error, Origin, SignedIn};
-use crate::model::{Secret, SessionId, Timestamp};
+use crate::model::{AccountId, Secret, SessionId, Timestamp};
 use crate::store::{AccountRow, Revocation, SessionRow, Tx};
 use crate::token::AccessGrant;
 
@@ -13,23 +14,39 @@ use crate::token::AccessGrant;
 /// this after the others.
 const STRAGGLERS: Duration = Duration::from_mins(1);
 
+/// A session to be opened.
+#[derive(Clone, Copy)]
+pub(super) struct Opening<'a> {
+    /// Whose.
+    pub(super) account: &'a AccountRow,
+    /// How the person proved who they are, space-separated (RFC 8176).
+    pub(super) amr: &'static str,
+    /// Whether the person asked to stay signed in.
+    pub(super) keep: bool,
+    /// What the attempt is written down as: `password`, `totp`, …
+    pub(super) reason: &'static str,
+}
+
 impl Accounts {
     /// Opens a session within `tx` and commits it; `None` when a condition of `tx` did not hold. The oldest sessions
     /// end when there would be too many.
     pub(super) async fn open_session(
         &self,
         mut tx: Tx,
-        account: &AccountRow,
-        keep: bool,
+        opening: Opening<'_>,
         origin: &Origin,
     ) -> Result<Option<SignedIn>, Error> {
+        let Opening { account, amr, keep, reason } = opening;
         let now = self.clock.now();
+        let attempt =
+            Attempt { email: &account.email, account: Some(account.id), outcome: "success", reason, at: now };
+        self.record(&mut tx, attempt, origin);
         let secret = self.entropy.bytes::<32>();
         let expires_at = now.after(self.settings.session.absolute_timeout);
         let session = SessionRow {
             id: SessionId::random(&*self.entropy),
             account: account.id,
-            amr: "pwd".to_owned(),
+            amr: amr.to_owned(),
             auth_time: now,
             keep,
             refresh_hash: sha256(&secret),
@@ -66,33 +83,74 @@ impl Accounts {
         token: &RefreshToken,
         now: Timestamp,
     ) -> SignedIn {
+        let (access, expires_in) = self.access_token(account, session, now);
+        SignedIn {
+            access,
+            expires_in,
+            refresh: token.text(&self.vault),
+            refresh_expires_in: session.idle_expires.since(now),
+            session: session.id,
+            user: self.settings.user(account),
+            device: None,
+        }
+    }
+
+    /// A new access token for an open session, and its life.
+    pub(super) fn access_token(
+        &self,
+        account: &AccountRow,
+        session: &SessionRow,
+        now: Timestamp,
+    ) -> (Secret, Duration) {
         let user = self.settings.user(account);
         let grant = AccessGrant {
             account: account.id,
             session: session.id,
-            email: user.email.clone(),
+            email: user.email,
             email_verified: account.verified_at.is_some(),
-            name: user.name.clone(),
-            roles: user.roles.clone(),
-            permissions: user.permissions.clone(),
+            name: user.name,
+            roles: user.roles,
+            permissions: user.permissions,
             amr: session.amr.split(' ').map(str::to_owned).collect(),
             auth_time: session.auth_time,
         };
         let (access, expires) = self.mint.access(&grant, now);
-        SignedIn {
-            access: Secret::new(access),
-            expires_in: expires.since(now),
-            refresh: token.text(&self.vault),
-            refresh_expires_in: session.idle_expires.since(now),
-            session: session.id,
-            user,
-        }
+        (Secret::new(access), expires.since(now))
     }
 
     /// When a session ends that is used at `now` and then no more.
     pub(super) fn idle_end(&self, keep: bool, now: Timestamp, expires_at: Timestamp) -> Timestamp {
         let s = &self.settings.session;
         now.after(if keep { s.keep_idle_timeout } else { s.idle_timeout }).min(expires_at)
+    }
+
+    /// Adds the end of all sessions of an account but `except` to a transaction. After the commit comes
+    /// [`Self::forget_sessions`] with what this returns.
+    pub(super) async fn end_sessions(
+        &self,
+        tx: &mut Tx,
+        account: AccountId,
+        except: Option<SessionId>,
+        reason: &'static str,
+    ) -> Result<Vec<SessionId>, Error> {
+        let now = self.clock.now();
+        let mut ids = self.store.open_sessions(account, now).await?;
+        ids.retain(|id| Some(*id) != except);
+        for id in &ids {
+            self.end_session(tx, *id, reason, now);
+        }
+        Ok(ids)
+    }
+
+    /// Adds the end of all access tokens that an account has now to a transaction; its sessions live on and get new
+    /// ones, with the roles it has then. After the commit comes [`Self::forget_tokens`].
+    pub(super) fn revoke_tokens(&self, tx: &mut Tx, account: AccountId, now: Timestamp) {
+        tx.revoke(Revocation::Account { account, before: now, until: self.last_token_ends(now) });
+    }
+
+    /// Lets the gate of this process know.
+    pub(super) fn forget_tokens(&self, account: AccountId, now: Timestamp) {
+        self.revocations.revoke_account_before(account, now, self.last_token_ends(now));
     }
 
     /// Adds the end of a session, and of its access tokens, to a transaction. After the commit comes

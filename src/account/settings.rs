@@ -22,6 +22,36 @@ pub struct Settings {
     pub lockout: LockoutSettings,
     /// How often things may be tried.
     pub rate_limits: RateLimits,
+    /// Who may register.
+    pub registration: RegistrationSettings,
+    /// Second factors and step-up.
+    pub second_factor: SecondFactorSettings,
+    /// How long a person who closed the account can undo that.
+    pub deletion_undo: Duration,
+}
+
+/// Who may register.
+#[derive(Clone, Debug)]
+pub struct RegistrationSettings {
+    /// Whether anybody may.
+    pub enabled: bool,
+    /// Only addresses of these domains (ASCII, lower case, exact); empty: of any.
+    pub domains: Vec<String>,
+}
+
+/// Second factors and step-up.
+#[derive(Clone, Debug)]
+pub struct SecondFactorSettings {
+    /// People with one of these roles are asked for a code by mail even if they have not switched on any factor.
+    pub required_roles: Vec<RoleName>,
+    /// Life of a mailed code and of the challenge it belongs to.
+    pub code_ttl: Duration,
+    /// How often a challenge may be tried.
+    pub tries: u32,
+    /// How long a device that the person asked to be remembered is not asked again.
+    pub remember_device: Duration,
+    /// How long a proof of identity counts for sensitive actions.
+    pub elevation: Duration,
 }
 
 /// Who may ask for a role when registering.
@@ -122,8 +152,10 @@ pub struct RateLimits {
     pub login: Quota,
     /// Registration, per address.
     pub register: Quota,
-    /// Reset mails, per address.
+    /// Reset mails, per client address.
     pub password_reset: Quota,
+    /// Reset mails, per account.
+    pub password_reset_account: Quota,
     /// Codes, per account.
     pub otp: Quota,
     /// Refreshes, per session.

@@ -74,10 +74,20 @@ fn settings() -> Settings {
             login: wide,
             register: wide,
             password_reset: wide,
+            password_reset_account: wide,
             otp: wide,
             refresh: wide,
             resend: Quota { limit: 1, window: secs(60) },
         },
+        registration: RegistrationSettings { enabled: true, domains: vec![] },
+        second_factor: SecondFactorSettings {
+            required_roles: vec![],
+            code_ttl: secs(600),
+            tries: 5,
+            remember_device: secs(30 * 24 * 3600),
+            elevation: secs(600),
+        },
+        deletion_undo: secs(7 * 24 * 3600),
     }
 }
 
@@ -149,8 +159,9 @@ impl House {
     }
 
     async fn login_from(&self, email: &str, password: &str, origin: &Origin) -> Result<SignedIn, Error> {
-        let typed = Login { email: email.into(), password: Secret::new(password), keep: false };
-        self.accounts.login(typed, origin).await
+        let typed =
+            Login { email: email.into(), password: Secret::new(password), keep: false, browser: false };
+        self.accounts.login(typed, origin).await.map(|s| s.done().expect("no second factor"))
     }
 
     async fn refresh(&self, token: &Secret) -> Result<SignedIn, Error> {
@@ -214,6 +225,7 @@ fn from(ip: &str) -> Origin {
         ip: ClientIp::new(ip.parse().unwrap()),
         user_agent: "Browser/1".into(),
         request_id: RequestId::from_bytes([7; 16]),
+        device: None,
     }
 }
 
@@ -234,6 +246,14 @@ fn word<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::NotActivated) => "not activated",
         Err(Error::Deactivated) => "deactivated",
         Err(Error::Locked) => "locked",
+        Err(Error::ResetRequired) => "reset required",
+        Err(Error::Closed) => "closed",
+        Err(Error::SignInFirst) => "sign in first",
+        Err(Error::ElevationRequired { second_factor: false }) => "elevate",
+        Err(Error::ElevationRequired { second_factor: true }) => "elevate with a second factor",
+        Err(Error::Forbidden(_)) => "forbidden",
+        Err(Error::NotFound) => "not found",
+        Err(Error::Conflict(..)) => "conflict",
         Err(Error::InvalidToken) => "token",
         Err(Error::Limited(_)) => "limited",
         Err(Error::Busy { .. }) => "busy",

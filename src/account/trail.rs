@@ -1,7 +1,7 @@
 //! What is written down about a request: tries to sign in, audit lines; and the links that go into mails.
 
 use super::{Accounts, Origin};
-use crate::mail::Message;
+use crate::mail::{Message, Sighting};
 use crate::model::{AccountId, Email, Timestamp};
 use crate::store::{AttemptRow, AuditEntry, Seen, Tx};
 
@@ -14,6 +14,11 @@ impl Origin {
         let text = &self.user_agent;
         let end = (0..=MAX_USER_AGENT.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
         &text[..end.unwrap_or(0)]
+    }
+
+    /// For mails.
+    pub(super) fn sighting(&self, at: Timestamp) -> Sighting {
+        Sighting { at, ip: self.ip, user_agent: self.agent().to_owned() }
     }
 
     pub(super) fn seen(&self, at: Timestamp) -> Seen<'_> {
@@ -31,6 +36,14 @@ pub(super) struct Attempt<'a> {
     pub(super) at: Timestamp,
 }
 
+/// An audit line about somebody else, before it is written down.
+pub(super) struct Line<'a> {
+    pub(super) actor: AccountId,
+    pub(super) action: &'static str,
+    pub(super) target: String,
+    pub(super) detail: &'a str,
+}
+
 impl Accounts {
     /// Writes a try to sign in down, and counts it.
     pub(super) fn record(&self, tx: &mut Tx, attempt: Attempt<'_>, origin: &Origin) {
@@ -45,6 +58,20 @@ impl Accounts {
             reason: attempt.reason,
         };
         tx.attempt(&row, &*self.entropy);
+    }
+
+    /// Adds an audit line: `actor` did `action` to `target`.
+    pub(super) fn audit_by(&self, tx: &mut Tx, line: Line<'_>, origin: &Origin) {
+        let entry = AuditEntry {
+            at: self.clock.now(),
+            actor: line.actor.to_string(),
+            action: line.action,
+            target: line.target,
+            ip: Some(origin.ip),
+            request_id: Some(origin.request_id),
+            detail: line.detail,
+        };
+        tx.audit(&entry, &*self.entropy);
     }
 
     /// Adds an audit line about `target`, done by itself.

@@ -13,6 +13,21 @@ pub struct Origin {
     pub user_agent: String,
     /// The request, for the logs.
     pub request_id: RequestId,
+    /// The device cookie as it came; nothing is believed of it before its MAC was checked.
+    pub device: Option<Secret>,
+}
+
+/// Who asks, as the access token says. What it says is not older than the token's life; what matters is read again.
+#[derive(Clone, Debug)]
+pub struct Me {
+    /// The account.
+    pub account: AccountId,
+    /// The session.
+    pub session: SessionId,
+    /// When the person last proved who they are.
+    pub auth_time: Timestamp,
+    /// How (RFC 8176): `pwd`, `otp`, `mfa`, …
+    pub amr: Vec<String>,
 }
 
 /// A registration as it was typed.
@@ -50,6 +65,70 @@ pub struct Login {
     pub password: Secret,
     /// Whether the person asked to stay signed in.
     pub keep: bool,
+    /// Whether the client is a browser: a challenge is bound to a cookie then.
+    pub browser: bool,
+}
+
+/// What a sign-in came to.
+#[derive(Debug)]
+pub enum SignIn {
+    /// The person has a session.
+    Done(Box<SignedIn>),
+    /// The password was right; a second factor is due.
+    Challenge(Challenge),
+}
+
+impl SignIn {
+    /// The session, if there is one already.
+    #[must_use]
+    pub fn done(self) -> Option<SignedIn> {
+        match self {
+            Self::Done(signed_in) => Some(*signed_in),
+            Self::Challenge(_) => None,
+        }
+    }
+}
+
+/// A sign-in that waits for a second factor. It opens nothing but the way to finish it.
+#[derive(Debug)]
+pub struct Challenge {
+    /// What the client sends back together with the code.
+    pub token: Secret,
+    /// How it can be finished, the best one first.
+    pub methods: Vec<Method>,
+    /// How long it can be finished.
+    pub expires_in: Duration,
+    /// For browsers: what goes into the challenge cookie, without which the token is worth nothing.
+    pub browser: Option<Secret>,
+}
+
+/// A second factor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// A code from an app (RFC 6238).
+    Totp,
+    /// A code by mail.
+    Email,
+    /// One of the printed codes.
+    Recovery,
+}
+
+impl Method {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Email => "email",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    /// The method of that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Totp, Self::Email, Self::Recovery].into_iter().find(|m| m.as_str() == word)
+    }
 }
 
 /// A person has a session: the tokens and who they are for.
@@ -67,6 +146,8 @@ pub struct SignedIn {
     pub session: SessionId,
     /// The person.
     pub user: User,
+    /// A device cookie to be set, if the browser has none (or another).
+    pub device: Option<Secret>,
 }
 
 /// A person, as shown to the person.

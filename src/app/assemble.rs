@@ -229,6 +229,7 @@ fn own(
 ) -> OwnRouter {
     let keys = common.keys.clone();
     let returns = gate.snapshot().returns().clone();
+    let names = cookies.clone();
     let state = WebState {
         accounts: accounts.clone(),
         settings: Arc::new(settings.web.clone()),
@@ -237,5 +238,5 @@ fn own(
         jwks: Arc::new(move || keys.load().jwks()),
         verify_return: Arc::new(move |target, mac| returns.check(target, mac)),
     };
-    OwnRouter { router: web::router(state), cookies: gate.snapshot().cookies().clone() }
+    OwnRouter { router: web::router(state), cookies: gate.snapshot().cookies().clone(), names }
 }

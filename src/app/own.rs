@@ -17,12 +17,14 @@ use crate::web;
 pub(super) struct OwnRouter {
     pub(super) router: Router,
     pub(super) cookies: CookieNames,
+    pub(super) names: web::CookieNames,
 }
 
 #[async_trait]
 impl OwnApp for OwnRouter {
     async fn call(&self, request: Request<Bytes>, own: Own, client: Client) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
+        let device = self.names.only(&parts.headers, self.names.device);
         let refresh = Presented::of(&parts.headers, &self.cookies).refresh.map(Secret::new);
         parts.extensions.insert(web::ClientInfo {
             ip: client.ip,
@@ -31,7 +33,7 @@ impl OwnApp for OwnRouter {
             cookie_auth: own.cookies,
         });
         parts.extensions.insert(web::Caller(own.principal));
-        parts.extensions.insert(web::Presented { access_session: own.session, refresh });
+        parts.extensions.insert(web::Presented { access_session: own.session, refresh, device });
         let answer = self.router.clone().oneshot(Request::from_parts(parts, Body::from(body))).await;
         let (parts, body) = match answer {
             Ok(response) => response.into_parts(),

@@ -20,8 +20,12 @@ pub(super) struct Refresher {
 #[async_trait]
 impl Renew for Refresher {
     async fn renew(&self, refresh: &str, client: &Client) -> Renewal {
-        let origin =
-            Origin { ip: client.ip, user_agent: client.user_agent.clone(), request_id: client.request_id };
+        let origin = Origin {
+            ip: client.ip,
+            user_agent: client.user_agent.clone(),
+            request_id: client.request_id,
+            device: None,
+        };
         let mut headers = HeaderMap::new();
         match self.accounts.refresh(&Secret::new(refresh), &origin).await {
             Ok(signed_in) => {

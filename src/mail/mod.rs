@@ -16,7 +16,7 @@ mod transport;
 mod worker;
 
 pub use mailbox::Mailbox;
-pub use message::Message;
+pub use message::{Message, Sighting};
 pub use settings::{Settings, TransportSettings};
 pub use transport::{Delivery, DeliveryError, MailError, Outgoing, Transport};
 pub use worker::Worker;

@@ -31,12 +31,38 @@ macro_rules! forms {
 forms! {
     Activation, "mail/activation.html", "mail/activation.txt",
         { name: str, link: str, code: str, link_hours: u64, code_minutes: u64 };
-    Welcome, "mail/welcome.html", "mail/welcome.txt", { name: str, home_link: str };
+    Welcome, "mail/welcome.html", "mail/welcome.txt",
+        { name: str, home_link: str };
     SomeoneRegistered, "mail/someone_registered.html", "mail/someone_registered.txt",
         { name: str, login_link: str };
-    Locked, "mail/locked.html", "mail/locked.txt", { name: str, until: str };
+    Otp, "mail/otp.html", "mail/otp.txt",
+        { name: str, code: str, code_minutes: u64 };
+    Reset, "mail/reset.html", "mail/reset.txt",
+        { name: str, link: str, code: str, link_minutes: u64, code_minutes: u64 };
+    ResetDone, "mail/reset_done.html", "mail/reset_done.txt",
+        { name: str, at: str, ip: str, user_agent: str };
+    PasswordChanged, "mail/password_changed.html", "mail/password_changed.txt",
+        { name: str, at: str, ip: str, user_agent: str, reset_link: str };
+    EmailChange, "mail/email_change.html", "mail/email_change.txt",
+        { name: str, link: str, code: str, link_hours: u64, code_minutes: u64 };
+    EmailChanged, "mail/email_changed.html", "mail/email_changed.txt",
+        { name: str, email: str, at: str, ip: str, user_agent: str };
+    Locked, "mail/locked.html", "mail/locked.txt",
+        { name: str, until: str, link: str };
+    NewDevice, "mail/new_device.html", "mail/new_device.txt",
+        { name: str, at: str, ip: str, user_agent: str, link: str, link_hours: u64 };
     RefreshReused, "mail/refresh_reused.html", "mail/refresh_reused.txt",
         { name: str, at: str, ip: str, user_agent: str };
+    FactorChanged, "mail/factor_changed.html", "mail/factor_changed.txt",
+        { name: str, what: str, at: str, ip: str, user_agent: str, reset_link: str };
+    Approved, "mail/approved.html", "mail/approved.txt",
+        { name: str, role: str, home_link: str };
+    Rejected, "mail/rejected.html", "mail/rejected.txt",
+        { name: str, role: str };
+    Invited, "mail/invited.html", "mail/invited.txt",
+        { name: str, link: str, link_hours: u64 };
+    Deletion, "mail/deletion.html", "mail/deletion.txt",
+        { name: str, until: str, link: str };
 }
 
 macro_rules! both {
@@ -50,13 +76,18 @@ macro_rules! both {
 }
 
 /// `message` in the name of `brand`.
+#[expect(clippy::too_many_lines, reason = "one arm for each mail, all of one form")]
 pub(super) fn render(brand: &str, message: &Message) -> Rendered {
     let brand = &plain(brand);
     match message {
         Message::Activation { name, link, code, link_hours, code_minutes } => {
-            let (name, link, code) = (&person(name), link.expose(), code.expose());
-            let subject = format!("Activate your {brand} account");
-            both!(subject, Activation { brand, name, link, code, link_hours, code_minutes })
+            let name = &person(name);
+            let link = link.expose();
+            let code = code.expose();
+            both!(
+                format!("Activate your {brand} account"),
+                Activation { brand, name, link, code, link_hours, code_minutes }
+            )
         }
         Message::Welcome { name, home_link } => {
             let name = &person(name);
@@ -64,18 +95,106 @@ pub(super) fn render(brand: &str, message: &Message) -> Rendered {
         }
         Message::SomeoneRegistered { name, login_link } => {
             let name = &person(name);
-            let subject = format!("You have a {brand} account already");
-            both!(subject, SomeoneRegistered { brand, name, login_link })
+            both!(
+                format!("You have a {brand} account already"),
+                SomeoneRegistered { brand, name, login_link }
+            )
         }
-        Message::Locked { name, until } => {
-            let (name, until) = (&person(name), &moment(*until));
-            both!(format!("Your {brand} account is locked for now"), Locked { brand, name, until })
+        Message::Otp { name, code, code_minutes } => {
+            let name = &person(name);
+            let code = code.expose();
+            both!(format!("Your {brand} code"), Otp { brand, name, code, code_minutes })
         }
-        Message::RefreshReused { name, at, ip, user_agent } => {
-            let (name, at, ip) = (&person(name), &moment(*at), &ip.to_string());
-            let user_agent = &plain(user_agent);
-            let subject = format!("We ended one of your {brand} sign-ins");
-            both!(subject, RefreshReused { brand, name, at, ip, user_agent })
+        Message::Reset { name, link, code, link_minutes, code_minutes } => {
+            let name = &person(name);
+            let link = link.expose();
+            let code = code.expose();
+            both!(
+                format!("Choose a new {brand} password"),
+                Reset { brand, name, link, code, link_minutes, code_minutes }
+            )
+        }
+        Message::ResetDone { name, seen } => {
+            let name = &person(name);
+            let (at, ip, user_agent) = (&moment(seen.at), &seen.ip.to_string(), &plain(&seen.user_agent));
+            both!(format!("Your {brand} password was reset"), ResetDone { brand, name, at, ip, user_agent })
+        }
+        Message::PasswordChanged { name, seen, reset_link } => {
+            let name = &person(name);
+            let (at, ip, user_agent) = (&moment(seen.at), &seen.ip.to_string(), &plain(&seen.user_agent));
+            both!(
+                format!("Your {brand} password was changed"),
+                PasswordChanged { brand, name, at, ip, user_agent, reset_link }
+            )
+        }
+        Message::EmailChange { name, link, code, link_hours, code_minutes } => {
+            let name = &person(name);
+            let link = link.expose();
+            let code = code.expose();
+            both!(
+                format!("Confirm your new address at {brand}"),
+                EmailChange { brand, name, link, code, link_hours, code_minutes }
+            )
+        }
+        Message::EmailChanged { name, email, seen } => {
+            let name = &person(name);
+            let (at, ip, user_agent) = (&moment(seen.at), &seen.ip.to_string(), &plain(&seen.user_agent));
+            both!(
+                format!("Your {brand} address was changed"),
+                EmailChanged { brand, name, email, at, ip, user_agent }
+            )
+        }
+        Message::Locked { name, until, link } => {
+            let name = &person(name);
+            let until = &moment(*until);
+            let link = link.expose();
+            both!(format!("Your {brand} account is locked for now"), Locked { brand, name, until, link })
+        }
+        Message::NewDevice { name, seen, link, link_hours } => {
+            let name = &person(name);
+            let (at, ip, user_agent) = (&moment(seen.at), &seen.ip.to_string(), &plain(&seen.user_agent));
+            let link = link.expose();
+            both!(
+                format!("New sign-in to {brand}"),
+                NewDevice { brand, name, at, ip, user_agent, link, link_hours }
+            )
+        }
+        Message::RefreshReused { name, seen } => {
+            let name = &person(name);
+            let (at, ip, user_agent) = (&moment(seen.at), &seen.ip.to_string(), &plain(&seen.user_agent));
+            both!(
+                format!("We ended one of your {brand} sign-ins"),
+                RefreshReused { brand, name, at, ip, user_agent }
+            )
+        }
+        Message::FactorChanged { name, what, seen, reset_link } => {
+            let name = &person(name);
+            let (at, ip, user_agent) = (&moment(seen.at), &seen.ip.to_string(), &plain(&seen.user_agent));
+            both!(
+                format!("Your second factor at {brand} was changed"),
+                FactorChanged { brand, name, what, at, ip, user_agent, reset_link }
+            )
+        }
+        Message::Approved { name, role, home_link } => {
+            let name = &person(name);
+            let role = &plain(role);
+            both!(format!("Your role at {brand} was approved"), Approved { brand, name, role, home_link })
+        }
+        Message::Rejected { name, role } => {
+            let name = &person(name);
+            let role = &plain(role);
+            both!(format!("Your request at {brand} was declined"), Rejected { brand, name, role })
+        }
+        Message::Invited { name, link, link_hours } => {
+            let name = &person(name);
+            let link = link.expose();
+            both!(format!("You are invited to {brand}"), Invited { brand, name, link, link_hours })
+        }
+        Message::Deletion { name, until, link } => {
+            let name = &person(name);
+            let until = &moment(*until);
+            let link = link.expose();
+            both!(format!("Your {brand} account will be deleted"), Deletion { brand, name, until, link })
         }
     }
 }
@@ -99,6 +218,7 @@ fn moment(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::Sighting;
     use crate::model::{ClientIp, Secret};
 
     #[test]
@@ -134,7 +254,8 @@ mod tests {
     fn r_11_a_name_stays_a_name() {
         let name =
             format!("<img src=x onerror=alert(1)>{{{{7*7}}}}\r\nBcc: x\u{202e}{}", "a".repeat(100_000));
-        let mail = render("Door", &Message::Locked { name, until: Timestamp::from_secs(0) });
+        let mail =
+            render("Door", &Message::Locked { name, until: Timestamp::from_secs(0), link: Secret::new("x") });
         assert!(!mail.html.contains("<img") && mail.html.contains("&#60;img"));
         assert!(mail.text.contains("{{7*7}} Bcc: x"), "{}", mail.text);
         for body in [&mail.text, &mail.html] {
@@ -149,9 +270,11 @@ mod tests {
             "Door",
             &Message::RefreshReused {
                 name: String::new(),
-                at: Timestamp::from_secs(0),
-                ip: ClientIp::new(std::net::Ipv6Addr::LOCALHOST.into()),
-                user_agent: "\"><script>x</script>".to_owned(),
+                seen: Sighting {
+                    at: Timestamp::from_secs(0),
+                    ip: ClientIp::new(std::net::Ipv6Addr::LOCALHOST.into()),
+                    user_agent: "\"><script>x</script>".to_owned(),
+                },
             },
         );
         assert!(!mail.html.contains("<script") && mail.text.contains("Hello there,"));

@@ -47,6 +47,12 @@ impl Email {
     pub fn local(&self) -> &str {
         self.0.split('@').next().unwrap_or_default()
     }
+
+    /// The part behind the `@`: lower-case ASCII.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit('@').next().unwrap_or_default()
+    }
 }
 
 fn is_dot_atom(s: &str) -> bool {

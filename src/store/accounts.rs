@@ -20,6 +20,18 @@ pub struct AccountRow {
     pub verified_at: Option<Timestamp>,
     /// Since when the account is switched off.
     pub disabled_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When the password was last set.
+    pub password_changed_at: Timestamp,
+    /// Whether codes by mail are asked for.
+    pub email_otp: bool,
+    /// Whether codes from an app are asked for.
+    pub totp: bool,
+    /// Whether the password is not taken any more until it is reset.
+    pub must_reset: bool,
+    /// When the account is deleted, if its owner has closed it.
+    pub delete_at: Option<Timestamp>,
     /// The roles held, sorted by name.
     pub roles: Vec<RoleName>,
 }
@@ -45,6 +57,14 @@ pub struct NewAccount<'a> {
     pub created_at: Timestamp,
 }
 
+impl AccountRow {
+    /// Whether it may have sessions: proved, not switched off, not closed by its owner.
+    #[must_use]
+    pub fn may_sign_in(&self) -> bool {
+        self.verified_at.is_some() && self.disabled_at.is_none() && self.delete_at.is_none()
+    }
+}
+
 impl Store {
     /// The account with this address.
     ///
@@ -53,8 +73,11 @@ impl Store {
     pub async fn account_by_email(&self, email: &Email) -> Result<Option<AccountRow>, StoreError> {
         let rows = self
             .read(
-                "SELECT a.id, a.email, a.name, a.password_hash, a.requested_role, a.verified_at, a.disabled_at, r.role
-                 FROM accounts a LEFT JOIN account_roles r ON r.account_id = a.id
+                "SELECT a.id, a.email, a.name, a.password_hash, a.requested_role, a.verified_at, a.disabled_at,
+                        a.created_at, a.password_changed_at, a.email_otp, t.confirmed_at, a.must_reset, a.delete_at,
+                        r.role
+                 FROM accounts a LEFT JOIN totp t ON t.account_id = a.id
+                                 LEFT JOIN account_roles r ON r.account_id = a.id
                  WHERE a.email = $1 ORDER BY r.role",
                 params![email],
             )
@@ -69,8 +92,11 @@ impl Store {
     pub async fn account_by_id(&self, id: AccountId) -> Result<Option<AccountRow>, StoreError> {
         let rows = self
             .read(
-                "SELECT a.id, a.email, a.name, a.password_hash, a.requested_role, a.verified_at, a.disabled_at, r.role
-                 FROM accounts a LEFT JOIN account_roles r ON r.account_id = a.id
+                "SELECT a.id, a.email, a.name, a.password_hash, a.requested_role, a.verified_at, a.disabled_at,
+                        a.created_at, a.password_changed_at, a.email_otp, t.confirmed_at, a.must_reset, a.delete_at,
+                        r.role
+                 FROM accounts a LEFT JOIN totp t ON t.account_id = a.id
+                                 LEFT JOIN account_roles r ON r.account_id = a.id
                  WHERE a.id = $1 ORDER BY r.role",
                 params![id],
             )
@@ -145,6 +171,7 @@ impl Tx {
         self.must(
             "UPDATE accounts SET password_hash = $3
              WHERE id = $1 AND password_hash = $2 AND verified_at IS NOT NULL AND disabled_at IS NULL
+               AND delete_at IS NULL AND NOT must_reset
              RETURNING id",
             params![id, seen.expose(), hash.expose()],
         );
@@ -160,12 +187,15 @@ impl Tx {
     }
 }
 
+/// Where the role stands in a row.
+const ROLE: usize = 13;
+
 /// One account from its rows, one for each role.
 fn fold(rows: &[Row]) -> Result<Option<AccountRow>, StoreError> {
     let Some(first) = rows.first() else { return Ok(None) };
     let mut roles = Vec::with_capacity(rows.len());
     for row in rows {
-        if let Some(text) = row.opt(7, Row::text)? {
+        if let Some(text) = row.opt(ROLE, Row::text)? {
             roles.push(RoleName::parse(text).map_err(|e| StoreError::Shape(e.to_string()))?);
         }
     }
@@ -177,6 +207,12 @@ fn fold(rows: &[Row]) -> Result<Option<AccountRow>, StoreError> {
         requested_role: first.opt(4, Row::string)?,
         verified_at: first.opt(5, Row::time)?,
         disabled_at: first.opt(6, Row::time)?,
+        created_at: first.time(7)?,
+        password_changed_at: first.time(8)?,
+        email_otp: first.bool(9)?,
+        totp: first.opt(10, Row::time)?.is_some(),
+        must_reset: first.bool(11)?,
+        delete_at: first.opt(12, Row::time)?,
         roles,
     }))
 }

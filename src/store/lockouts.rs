@@ -4,7 +4,25 @@
 use std::time::Duration;
 
 use super::{Row, Store, StoreError, Tx, params};
-use crate::model::{Email, Timestamp};
+use crate::model::{Email, SessionId, Timestamp};
+
+/// What failures are counted for: an address, or a device or session of it that counts apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockKey(String);
+
+impl LockKey {
+    /// The address, for whoever is not known better.
+    #[must_use]
+    pub fn address(email: &Email) -> Self {
+        Self(email.to_string())
+    }
+
+    /// One open session of the address: what is asked again of somebody who is signed in.
+    #[must_use]
+    pub fn session(email: &Email, session: SessionId) -> Self {
+        Self(format!("{email}#{session}"))
+    }
+}
 
 /// When an address is locked, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -32,15 +50,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer.
-    pub async fn locked_until(
-        &self,
-        address: &Email,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn locked_until(&self, key: &LockKey, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let rows = self
             .read(
                 "SELECT locked_until FROM lockouts WHERE address = $1 AND locked_until > $2",
-                params![address, now],
+                params![&key.0, now],
             )
             .await?;
         rows.first().map(|row| row.time(0)).transpose()
@@ -66,11 +80,11 @@ impl Store {
 impl Tx {
     /// Counts a failure and locks the address when it was one too many. Returns the index of the answer, which
     /// [`locked_by`] reads. A failure while the address is locked does not count.
-    pub fn count_failure(&mut self, address: &Email, rule: &LockRule, now: Timestamp) -> usize {
+    pub fn count_failure(&mut self, key: &LockKey, rule: &LockRule, now: Timestamp) -> usize {
         self.push(
             "INSERT INTO lockouts (address, failures, window_start, locked_until, locks, updated_at)
              VALUES ($1, 0, $2, 0, 0, $2) ON CONFLICT (address) DO NOTHING",
-            params![address, now],
+            params![&key.0, now],
         );
         // `CASE WHEN updated_at <= $3 THEN 1 ELSE failures + 1 END` is the number of failures with this one.
         self.push(
@@ -89,7 +103,7 @@ impl Tx {
              WHERE address = $1 AND locked_until <= $2
              RETURNING locked_until",
             params![
-                address,
+                &key.0,
                 now,
                 now.before(rule.within),
                 rule.failures,
@@ -101,8 +115,8 @@ impl Tx {
     }
 
     /// Forgets the failures of an address after a success, unless it was locked meanwhile.
-    pub fn clear_failures(&mut self, address: &Email, now: Timestamp) {
-        self.push("DELETE FROM lockouts WHERE address = $1 AND locked_until <= $2", params![address, now]);
+    pub fn clear_failures(&mut self, key: &LockKey, now: Timestamp) {
+        self.push("DELETE FROM lockouts WHERE address = $1 AND locked_until <= $2", params![&key.0, now]);
     }
 }
 

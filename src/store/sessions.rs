@@ -140,7 +140,8 @@ impl Tx {
                                  idle_expires = $5, last_seen_at = $4, ip = $6, user_agent = $7
              WHERE id = $1 AND refresh_hash = $2 AND ended_at IS NULL AND idle_expires > $4 AND expires_at > $4
                AND EXISTS (SELECT 1 FROM accounts a WHERE a.id = sessions.account_id
-                                                      AND a.verified_at IS NOT NULL AND a.disabled_at IS NULL)
+                                                      AND a.verified_at IS NOT NULL AND a.disabled_at IS NULL
+                                                      AND a.delete_at IS NULL)
              RETURNING id",
             params![step.id, step.from, step.to, seen.at, step.idle_expires, seen.ip, seen.user_agent],
         );

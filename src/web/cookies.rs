@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue};
 
 use crate::account::SignedIn;
 use crate::gate;
-use crate::model::Email;
+use crate::model::{Email, Secret};
 
 /// How our cookies are called and whether they are bound to https.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +18,18 @@ pub struct CookieNames {
     pub refresh: &'static str,
     /// Remembers, below our own prefix only, which address a code was mailed to.
     pub mail: &'static str,
+    /// Says which device this is; kept for a year, over sign-outs.
+    pub device: &'static str,
+    /// Binds a challenge to the browser that began it.
+    pub challenge: &'static str,
     /// Whether `Secure` is set; `false` only on plain-http localhost.
     pub secure: bool,
 }
 
 /// How long the "check your mail" page remembers the address.
 const MAIL_MEMORY: Duration = Duration::from_mins(15);
+/// How long a browser keeps who it is; browsers allow no more than 400 days.
+const DEVICE_MEMORY: Duration = Duration::from_hours(365 * 24);
 
 impl CookieNames {
     /// Names with the `__Host-` prefix when `secure`, else without: browsers accept the prefix on https only.
@@ -31,7 +37,36 @@ impl CookieNames {
     pub const fn new(secure: bool) -> Self {
         let gate::CookieNames { access, refresh, secure } = gate::CookieNames::new(secure);
         let mail = if secure { "__Secure-stagedoor_mail" } else { "stagedoor_mail" };
-        Self { access, refresh, mail, secure }
+        let device = if secure { "__Host-stagedoor_device" } else { "stagedoor_device" };
+        let challenge = if secure { "__Host-stagedoor_challenge" } else { "stagedoor_challenge" };
+        Self { access, refresh, mail, device, challenge, secure }
+    }
+
+    /// The cookie of that name (one of ours); none when there are several (C-05).
+    #[must_use]
+    pub fn only(&self, headers: &HeaderMap, name: &str) -> Option<Secret> {
+        let mut all = values(headers, name);
+        match (all.next(), all.next()) {
+            (Some(value), None) if !value.is_empty() => Some(Secret::new(value)),
+            _ => None,
+        }
+    }
+
+    /// Lets the browser keep who it is.
+    pub fn remember_device(&self, device: Option<&Secret>, headers: &mut HeaderMap) {
+        if let Some(device) = device {
+            self.set(headers, self.device, device.expose(), "/", DEVICE_MEMORY);
+        }
+    }
+
+    /// Binds a challenge to this browser for as long as it lives.
+    pub fn bind_challenge(&self, binding: &Secret, life: Duration, headers: &mut HeaderMap) {
+        self.set(headers, self.challenge, binding.expose(), "/", life);
+    }
+
+    /// Forgets a challenge that has ended.
+    pub fn unbind_challenge(&self, headers: &mut HeaderMap) {
+        self.set(headers, self.challenge, "", "/", Duration::ZERO);
     }
 
     /// Sets both tokens. The access cookie outlives the token in it, so that the gateway still knows the
@@ -40,6 +75,7 @@ impl CookieNames {
         let life = signed_in.refresh_expires_in;
         self.set(headers, self.access, signed_in.access.expose(), "/", life);
         self.set(headers, self.refresh, signed_in.refresh.expose(), "/", life);
+        self.remember_device(signed_in.device.as_ref(), headers);
     }
 
     /// Removes both tokens, with the attributes they were set with.
@@ -113,7 +149,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a
 mod tests {
     use super::*;
     use crate::account::User;
-    use crate::model::{AccountId, Secret, SessionId};
+    use crate::model::{AccountId, SessionId};
 
     fn signed_in() -> SignedIn {
         SignedIn {
@@ -129,6 +165,7 @@ mod tests {
                 roles: vec![],
                 permissions: vec![],
             },
+            device: None,
         }
     }
 

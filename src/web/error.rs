@@ -133,6 +133,17 @@ impl Problem {
         }
     }
 
+    /// The person has to confirm first that it is them.
+    #[must_use]
+    pub fn elevation_required(second_factor: bool) -> Self {
+        let detail = if second_factor {
+            "Confirm with your second factor that it is you, then try again."
+        } else {
+            "Confirm with your password or a code that it is you, then try again."
+        };
+        Self::new(StatusCode::FORBIDDEN, "elevation-required", "Please confirm that it is you", detail)
+    }
+
     /// One required field was empty.
     #[must_use]
     pub fn required(fields: &[(&'static str, &'static str)]) -> Self {
@@ -206,6 +217,30 @@ impl From<Error> for Problem {
                 "Account deactivated",
                 "This account has been switched off. Please ask an administrator.",
             ),
+            Error::ResetRequired => Self::new(
+                S::FORBIDDEN,
+                "password-reset-required",
+                "Password reset required",
+                "This password is not taken any more. Ask for a new one by e-mail.",
+            ),
+            Error::Closed => Self::new(
+                S::FORBIDDEN,
+                "account-closed",
+                "Account closed",
+                "This account was closed by its owner. The mail about it has a link to undo that.",
+            ),
+            Error::SignInFirst => Self::unauthenticated(),
+            Error::ElevationRequired { second_factor } => Self::elevation_required(second_factor),
+            Error::Forbidden(permission) => Self::new(
+                S::FORBIDDEN,
+                "permission-required",
+                "Permission required",
+                format!("This needs the permission {permission}."),
+            ),
+            Error::NotFound => Self::not_found(),
+            Error::Conflict(kind, detail) => {
+                Self::new(S::CONFLICT, kind, "Not possible as things are", detail)
+            }
             Error::Locked => Self::new(
                 S::LOCKED,
                 "locked",

@@ -10,7 +10,7 @@ use axum::http::Request;
 use super::*;
 use crate::account::{
     self, Argon2Settings, CreateUser, LockoutSettings, NoEvents, Parts, PasswordPolicy, RateLimits,
-    Registration, RoleRegistration, SessionSettings,
+    Registration, RegistrationSettings, RoleRegistration, SecondFactorSettings, SessionSettings,
 };
 use crate::gate::{CrossSite, Principal};
 use crate::limiter::{MemoryLimiter, Quota};
@@ -124,10 +124,20 @@ fn account_settings() -> account::Settings {
             login: quota(5),
             register: quota(10),
             password_reset: quota(5),
+            password_reset_account: quota(3),
             otp: quota(5),
             refresh: quota(60),
             resend: quota(1),
         },
+        registration: RegistrationSettings { enabled: true, domains: vec![] },
+        second_factor: SecondFactorSettings {
+            required_roles: vec![],
+            code_ttl: MINUTE * 10,
+            tries: 5,
+            remember_device: MINUTE * 43_200,
+            elevation: MINUTE * 10,
+        },
+        deletion_undo: MINUTE * 10_080,
     }
 }
 

@@ -44,8 +44,8 @@ const EXPLAIN: &str = "policy: Candidate Described Explanation Ingredient Questi
 const CONFIG: &[&str] = &[
     "model",
     "policy: Policy PolicySource Problem RequirementSource RoleSource RouteSource RuleSource Severity closest compile",
-    "account: Argon2Settings LockoutSettings PasswordPolicy PasswordSettings RateLimits Registration RoleRegistration \
-     SessionSettings Settings",
+    "account: Argon2Settings LockoutSettings PasswordPolicy PasswordSettings RateLimits Registration RegistrationSettings \
+     RoleRegistration SecondFactorSettings SessionSettings Settings",
     "gate: AssertionMode IdentityNames Settings",
     "limiter: Quota Settings",
     "mail: Settings TransportSettings",

@@ -204,8 +204,8 @@ async fn t_07_sessions_end_when_idle_and_in_any_case_after_a_month() {
 async fn who_asked_to_stay_signed_in_may_be_idle_longer() {
     let house = House::new();
     house.member(MINE).await;
-    let typed = Login { email: MINE.into(), password: Secret::new(GOOD), keep: true };
-    let first = house.accounts.login(typed, &origin()).await.unwrap();
+    let typed = Login { email: MINE.into(), password: Secret::new(GOOD), keep: true, browser: false };
+    let first = house.accounts.login(typed, &origin()).await.unwrap().done().unwrap();
     assert_eq!(first.refresh_expires_in, secs(12 * 3600));
     house.clock.advance(secs(12 * 3600 - 1));
     let second = house.refresh(&first.refresh).await.unwrap();

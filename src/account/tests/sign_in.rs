@@ -28,8 +28,12 @@ async fn l_06_two_hundred_parallel_guesses_compare_five_hashes() {
         let before = house.accounts.hasher().completed();
         let outcomes = parallel(200, |n| {
             let accounts = Arc::clone(&house.accounts);
-            let typed =
-                Login { email: email.into(), password: Secret::new(format!("Wrong-{n}")), keep: false };
+            let typed = Login {
+                email: email.into(),
+                password: Secret::new(format!("Wrong-{n}")),
+                keep: false,
+                browser: false,
+            };
             async move { word(&accounts.login(typed, &origin()).await) }
         })
         .await;
@@ -46,7 +50,7 @@ async fn l_07_twenty_parallel_right_passwords_all_succeed() {
     house.member(MINE).await;
     let outcomes = parallel(20, |_| {
         let accounts = Arc::clone(&house.accounts);
-        let typed = Login { email: MINE.into(), password: Secret::new(GOOD), keep: false };
+        let typed = Login { email: MINE.into(), password: Secret::new(GOOD), keep: false, browser: false };
         async move { accounts.login(typed, &origin()).await }
     })
     .await;

@@ -1,10 +1,15 @@
-//! `session`, `password`, `lockout` and `rate_limits`.
+//! `session`, `password`, `lockout`, `rate_limits`, `registration` and `second_factor`.
 
+use std::time::Duration;
+
+use super::roles::Roles;
 use crate::account::{
-    Argon2Settings, LockoutSettings, PasswordPolicy, PasswordSettings, RateLimits, SessionSettings,
+    Argon2Settings, LockoutSettings, PasswordPolicy, PasswordSettings, RateLimits, RegistrationSettings,
+    SecondFactorSettings, SessionSettings,
 };
 use crate::config::raw::sections as s;
 use crate::config::raw::table::Table;
+use crate::model::{Email, RoleName};
 
 /// Memory times passes, in KiB: the lowest of the combinations that OWASP calls equal is 7 MiB with 5.
 const MIN_ARGON2_WORK_KIB: u64 = 35 * 1024;
@@ -15,14 +20,20 @@ pub(super) struct Account {
     pub(super) password: PasswordSettings,
     pub(super) lockout: LockoutSettings,
     pub(super) rate_limits: RateLimits,
+    pub(super) registration: RegistrationSettings,
+    pub(super) second_factor: SecondFactorSettings,
+    pub(super) deletion_undo: Duration,
 }
 
-pub(super) fn read(root: &Table<'_>) -> Account {
+pub(super) fn read(root: &Table<'_>, roles: &Roles) -> Account {
     Account {
         session: session(&root.sub("session", &s::SESSION)),
         password: password(&root.sub("password", &s::PASSWORD)),
         lockout: lockout(&root.sub("lockout", &s::LOCKOUT)),
         rate_limits: rate_limits(&root.sub("rate_limits", &s::RATE_LIMITS)),
+        registration: registration(&root.sub("registration", &s::REGISTRATION)),
+        second_factor: second_factor(&root.sub("second_factor", &s::SECOND_FACTOR), roles),
+        deletion_undo: root.duration("deletion_undo"),
     }
 }
 
@@ -107,8 +118,38 @@ fn rate_limits(table: &Table<'_>) -> RateLimits {
         login: table.quota("login"),
         register: table.quota("register"),
         password_reset: table.quota("password_reset"),
+        password_reset_account: table.quota("password_reset_account"),
         otp: table.quota("otp"),
         refresh: table.quota("refresh"),
         resend: table.quota("resend"),
+    }
+}
+
+fn registration(table: &Table<'_>) -> RegistrationSettings {
+    let mut domains = Vec::new();
+    for item in table.field("domains").map(|f| f.items()).unwrap_or_default() {
+        let Some(text) = item.text() else { continue };
+        // What stands behind the @ of an address that we take, in its one spelling.
+        match Email::parse(&format!("x@{text}")) {
+            Ok(email) if !text.contains('@') => domains.push(email.domain().to_owned()),
+            _ => item.expected("a domain", "write it as it stands behind the @, such as example.org"),
+        }
+    }
+    RegistrationSettings { enabled: table.flag("enabled"), domains }
+}
+
+fn second_factor(table: &Table<'_>, roles: &Roles) -> SecondFactorSettings {
+    let mut required_roles = Vec::new();
+    for item in table.field("required_roles").map(|f| f.items()).unwrap_or_default() {
+        let Some(name) = item.text() else { continue };
+        roles.check(&item, name);
+        required_roles.extend(RoleName::parse(name));
+    }
+    SecondFactorSettings {
+        required_roles,
+        code_ttl: table.duration("code_ttl"),
+        tries: table.count("tries"),
+        remember_device: table.duration("remember_device"),
+        elevation: table.duration("elevation"),
     }
 }

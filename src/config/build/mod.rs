@@ -30,7 +30,7 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
     let (secret, store, redis_url) = services::secret_and_stores(&root);
     let mail = services::mail(&root);
     let token = services::token(&root, server.public_url.as_deref());
-    let account = account::read(&root);
+    let account = account::read(&root, &roles);
     let brand = root.text("brand").unwrap_or_default();
     let home_links = roles::home_links(&root, &roles);
     let log = root.sub("log", &s::LOG);
@@ -71,6 +71,9 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
             password: account.password,
             lockout: account.lockout,
             rate_limits: account.rate_limits,
+            registration: account.registration,
+            second_factor: account.second_factor,
+            deletion_undo: account.deletion_undo,
         },
         policy: compiled.map(Arc::<Policy>::new)?,
         policy_source: source,

@@ -26,6 +26,14 @@ pub(in crate::config) static ROOT: Section = Section {
         key("password", Sub, Text("{}"), "What a password must be and what hashing it costs."),
         key("lockout", Sub, Text("{}"), "When an account is locked."),
         key("rate_limits", Sub, Text("{}"), "How often things may be tried."),
+        key("registration", Sub, Text("{}"), "Who may register."),
+        key("second_factor", Sub, Text("{}"), "Codes by mail or app, remembered devices, step-up."),
+        key(
+            "deletion_undo",
+            Duration("0s", "90d"),
+            Text("7d"),
+            "How long a person who closed the account can change their mind.",
+        ),
         key("brand", Words, Text("Stagedoor"), "The name on pages and in mails."),
         key(
             "home_links",
@@ -283,9 +291,51 @@ pub(in crate::config) static RATE_LIMITS: Section = Section {
         key("login", Quota, Text("5/1m"), "Sign-in, per address and per account."),
         key("register", Quota, Text("10/1h"), "Registration, per address."),
         key("password_reset", Quota, Text("5/1h"), "Reset mails, per address."),
+        key("password_reset_account", Quota, Text("3/1h"), "Reset mails, per account."),
         key("otp", Quota, Text("5/10m"), "Codes, per account."),
         key("refresh", Quota, Text("60/1m"), "Refreshes, per session."),
         key("resend", Quota, Text("1/1m"), "Mails sent again on request, per account."),
+    ],
+};
+
+pub(in crate::config) static REGISTRATION: Section = Section {
+    path: "registration",
+    doc: "Who may register. Accounts that an admin or the command line makes are not held to it.",
+    keys: &[
+        key("enabled", Flag, Text("true"), "Whether anybody may."),
+        key(
+            "domains",
+            Special("a list of domains"),
+            Text("[]"),
+            "Only addresses of exactly these domains, such as `example.org`; empty: of any.",
+        ),
+    ],
+};
+
+pub(in crate::config) static SECOND_FACTOR: Section = Section {
+    path: "second_factor",
+    doc: "Codes by mail or app, remembered devices, and when people are asked to confirm that it is them.",
+    keys: &[
+        key(
+            "required_roles",
+            Special("a list of role names"),
+            Text("[]"),
+            "People with one of these roles are always asked for a second factor; a code by mail if they have set up nothing else.",
+        ),
+        key("code_ttl", Duration("1m", "1h"), Text("10m"), "Life of a mailed code and its challenge."),
+        key("tries", Number(1, 20), Text("5"), "How often a challenge may be tried."),
+        key(
+            "remember_device",
+            Duration("0s", "365d"),
+            Text("30d"),
+            "How long a device that the person asked to be remembered is not asked again.",
+        ),
+        key(
+            "elevation",
+            Duration("1m", "12h"),
+            Text("10m"),
+            "How long a proof of identity counts for sensitive actions (changing the address, switching off a factor, deleting the account, administration).",
+        ),
     ],
 };
 

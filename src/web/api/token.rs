@@ -1,12 +1,12 @@
 //! Tokens by API: for a password, for a refresh token. In the answer, or as cookies.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::{Error, Login, SignedIn, User};
+use crate::account::{Challenge, Error, Login, SignIn, SignedIn, User};
 use crate::gate::CrossSite;
 use crate::model::{Secret, constant_time_eq};
 use crate::web::WebState;
@@ -50,11 +50,11 @@ pub async fn issue(
     if input.session.is_some() && client.cross_site == CrossSite::Cross {
         return Err(Problem::cross_site());
     }
-    let login = Login { email: input.email, password: input.password.0, keep: input.keep };
-    let signed_in = state.accounts.login(login, &origin).await?;
-    Ok(match input.session {
-        Some(SessionMode::Cookie) => as_cookies(&state, &signed_in, json!({ "user": user(&signed_in.user) })),
-        None => as_json(&signed_in, json!({ "user": user(&signed_in.user) })),
+    let browser = input.session.is_some();
+    let login = Login { email: input.email, password: input.password.0, keep: input.keep, browser };
+    Ok(match state.accounts.login(login, &origin).await? {
+        SignIn::Done(signed_in) => issued(&state, &signed_in, input.session),
+        SignIn::Challenge(challenge) => challenged(&state, &challenge),
     })
 }
 
@@ -70,7 +70,7 @@ pub async fn refresh(
     let token = the_one(sent, presented.refresh).map_err(Problem::into_response)?;
     match state.accounts.refresh(&token, &origin).await {
         Ok(signed_in) if by_cookie => Ok(as_cookies(&state, &signed_in, json!({}))),
-        Ok(signed_in) => Ok(as_json(&signed_in, json!({}))),
+        Ok(signed_in) => Ok(as_json(&state, &signed_in, json!({}))),
         Err(error) => {
             // Cookies go only when the store said that they are dead, never because it could not answer.
             let dead = by_cookie && matches!(error, Error::InvalidToken);
@@ -81,6 +81,30 @@ pub async fn refresh(
             Err(response)
         }
     }
+}
+
+/// The tokens, the way they were asked for.
+fn issued(state: &WebState, signed_in: &SignedIn, mode: Option<SessionMode>) -> Response {
+    let body = json!({ "user": user(&signed_in.user) });
+    match mode {
+        Some(SessionMode::Cookie) => as_cookies(state, signed_in, body),
+        None => as_json(state, signed_in, body),
+    }
+}
+
+/// 202: a second factor is due.
+fn challenged(state: &WebState, challenge: &Challenge) -> Response {
+    let methods: Vec<_> = challenge.methods.iter().map(|m| m.as_str()).collect();
+    let mut headers = HeaderMap::new();
+    if let Some(binding) = &challenge.browser {
+        state.cookies.bind_challenge(binding, challenge.expires_in, &mut headers);
+    }
+    let body = json!({
+        "challenge": challenge.token.expose(),
+        "methods": methods,
+        "expires_in": challenge.expires_in.as_secs(),
+    });
+    (StatusCode::ACCEPTED, headers, axum::Json(body)).into_response()
 }
 
 fn check_filled(input: &Issue) -> Result<(), Problem> {
@@ -113,12 +137,15 @@ fn user(user: &User) -> Value {
     })
 }
 
-fn as_json(signed_in: &SignedIn, mut body: Value) -> Response {
+fn as_json(state: &WebState, signed_in: &SignedIn, mut body: Value) -> Response {
     body["access"] = signed_in.access.expose().into();
     body["refresh"] = signed_in.refresh.expose().into();
     body["token_type"] = "Bearer".into();
     body["expires_in"] = signed_in.expires_in.as_secs().into();
-    axum::Json(body).into_response()
+    // Not a credential: a client that keeps it is known the next time.
+    let mut headers = HeaderMap::new();
+    state.cookies.remember_device(signed_in.device.as_ref(), &mut headers);
+    (headers, axum::Json(body)).into_response()
 }
 
 fn as_cookies(state: &WebState, signed_in: &SignedIn, mut body: Value) -> Response {

@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 
-use crate::account::Origin;
+use crate::account::{Me, Origin};
 use crate::gate::{CrossSite, Principal};
 use crate::model::{AccountId, ClientIp, RequestId, Secret, SessionId};
 use crate::web::error::Problem;
@@ -36,7 +36,12 @@ pub struct Presented {
     pub access_session: Option<(AccountId, SessionId)>,
     /// From the refresh cookie.
     pub refresh: Option<Secret>,
+    /// From the device cookie.
+    pub device: Option<Secret>,
 }
+
+/// Whoever is signed in; 401 for everybody else.
+pub struct Member(pub Me);
 
 /// The request as the use cases want to know it.
 pub struct Visitor(pub Origin);
@@ -52,7 +57,18 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
         let agent = parts.headers.get(USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()));
         let mut user_agent = agent.unwrap_or_default().into_owned();
         user_agent.truncate(user_agent.floor_char_boundary(MAX_USER_AGENT));
-        Ok(Self(Origin { ip: info.ip, user_agent, request_id: info.request_id }))
+        let device = parts.extensions.get::<Presented>().and_then(|p| p.device.clone());
+        Ok(Self(Origin { ip: info.ip, user_agent, request_id: info.request_id, device }))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Member {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Caller>().and_then(|c| c.0.clone());
+        let p = caller.ok_or_else(Problem::unauthenticated)?;
+        Ok(Self(Me { account: p.id, session: p.session, auth_time: p.auth_time, amr: p.amr.clone() }))
     }
 }
 

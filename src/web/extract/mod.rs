@@ -5,5 +5,5 @@ mod context;
 mod query;
 
 pub use body::{Form, Hidden, Json, is_form};
-pub use context::{Caller, ClientInfo, Presented, Visitor};
+pub use context::{Caller, ClientInfo, Member, Presented, Visitor};
 pub use query::Query;

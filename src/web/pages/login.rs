@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::{Field, Form, Frame, go, go_to, page};
-use crate::account::Login;
+use crate::account::{Login, SignIn};
 use crate::web::error::Problem;
 use crate::web::extract::{Caller, Form as Sent, Hidden, Query, Visitor};
 use crate::web::{WebState, next, routes};
@@ -62,13 +62,20 @@ pub async fn send(
 ) -> Response {
     let keep = !input.keep.is_empty();
     let (target, mac) = target(&state, &input.next, &input.mac);
-    let login = Login { email: input.email.clone(), password: input.password.0, keep };
+    let login = Login { email: input.email.clone(), password: input.password.0, keep, browser: true };
     match state.accounts.login(login, &origin).await {
-        Ok(signed_in) => {
+        Ok(SignIn::Done(signed_in)) => {
             let mut headers = HeaderMap::new();
             state.cookies.sign_in(&signed_in, &mut headers);
             let on = if target.is_empty() { go(&state.settings, routes::HOME, None) } else { go_to(target) };
             (headers, on).into_response()
+        }
+        Ok(SignIn::Challenge(challenge)) => {
+            let mut headers = HeaderMap::new();
+            if let Some(binding) = &challenge.browser {
+                state.cookies.bind_challenge(binding, challenge.expires_in, &mut headers);
+            }
+            (headers, go(&state.settings, routes::HOME, None)).into_response()
         }
         Err(error) => {
             let problem = Problem::from(error);

@@ -67,6 +67,7 @@ pub fn origin() -> Origin {
         ip: ClientIp::new([127, 0, 0, 1].into()),
         user_agent: "test".into(),
         request_id: RequestId::random(&SystemEntropy),
+        device: None,
     }
 }
 
@@ -92,9 +93,10 @@ impl TestApp {
 
     /// Signs a person in with [`PASSWORD`].
     pub fn sign_in(&self, email: &str) -> Person {
-        let login = Login { email: email.into(), password: Secret::new(PASSWORD), keep: false };
+        let login =
+            Login { email: email.into(), password: Secret::new(PASSWORD), keep: false, browser: false };
         let signed_in = self.wait_for(self.accounts().login(login, &origin())).expect("the person signs in");
-        self.person_of(&signed_in)
+        self.person_of(&signed_in.done().expect("no second factor"))
     }
 
     /// A person as the account system has just signed in; the tokens become canaries.

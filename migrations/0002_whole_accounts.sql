@@ -1,0 +1,81 @@
+-- The whole account system: second factors, challenges, devices, counters by scope, deletion with undo.
+
+ALTER TABLE accounts ADD COLUMN email_otp BOOLEAN NOT NULL DEFAULT FALSE;  -- codes by mail are asked for
+ALTER TABLE accounts ADD COLUMN must_reset BOOLEAN NOT NULL DEFAULT FALSE; -- the password is not taken any more
+ALTER TABLE accounts ADD COLUMN delete_at BIGINT;                          -- closed by its owner, deleted then
+CREATE INDEX accounts_by_age ON accounts (created_at, id);
+CREATE INDEX accounts_by_name ON accounts (name, id);
+CREATE INDEX accounts_to_delete ON accounts (delete_at) WHERE delete_at IS NOT NULL;
+CREATE INDEX accounts_to_approve ON accounts (created_at, id) WHERE requested_role IS NOT NULL;
+
+-- What the code is about, such as the new address.
+ALTER TABLE codes ADD COLUMN payload TEXT NOT NULL DEFAULT '';
+
+-- The device of a session; '' where none is known.
+ALTER TABLE sessions ADD COLUMN device_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX sessions_by_idle ON sessions (idle_expires);
+
+-- One time-based secret for each account (RFC 6238). Not confirmed: it counts for nothing yet.
+CREATE TABLE totp (
+    account_id   TEXT PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    sealed_seed  BYTEA NOT NULL,                       -- bound to the account
+    created_at   BIGINT NOT NULL,
+    confirmed_at BIGINT,
+    last_step    BIGINT NOT NULL                       -- the newest step that was used
+);
+
+CREATE TABLE recovery_codes (
+    id         TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    code_mac   BYTEA NOT NULL,                         -- keyed, bound to the account
+    created_at BIGINT NOT NULL,
+    used_at    BIGINT
+);
+CREATE INDEX recovery_codes_by_account ON recovery_codes (account_id);
+
+-- A sign-in or an elevation that waits for a second factor. It opens nothing else.
+CREATE TABLE challenges (
+    id           TEXT PRIMARY KEY,
+    account_id   TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    session_id   TEXT NOT NULL,                        -- of an elevation; '' for a sign-in
+    token_hash   BYTEA NOT NULL,                       -- of what the client holds
+    browser_hash BYTEA NOT NULL,                       -- of the cookie it was bound to; empty: none
+    keep         BOOLEAN NOT NULL,                     -- "keep me signed in"
+    code_mac     BYTEA NOT NULL,                       -- of the newest mailed code; empty: none
+    code_expires BIGINT NOT NULL,
+    tries_left   BIGINT NOT NULL,
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL,
+    consumed_at  BIGINT
+);
+CREATE INDEX challenges_by_account ON challenges (account_id, created_at);
+CREATE INDEX challenges_by_expiry ON challenges (expires_at);
+
+-- Browsers that have signed in before, by the cookie they keep, for each account they were used with.
+CREATE TABLE devices (
+    device_id     TEXT NOT NULL,
+    account_id    TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    trusted_until BIGINT NOT NULL,                     -- no second factor until then; 0: asked each time
+    ip            TEXT NOT NULL,
+    user_agent    TEXT NOT NULL,
+    created_at    BIGINT NOT NULL,
+    last_seen_at  BIGINT NOT NULL,
+    PRIMARY KEY (account_id, device_id)
+);
+CREATE INDEX devices_by_age ON devices (last_seen_at);
+
+-- `lockouts.address` holds an address, or an address with '#' and the device or session that counts apart.
+
+CREATE INDEX attempts_by_outcome ON attempts (outcome, at);
+CREATE INDEX attempts_by_address ON attempts (address, at);
+CREATE INDEX audit_by_actor ON audit (actor, at);
+CREATE INDEX audit_by_target ON audit (target, at);
+CREATE INDEX audit_by_action ON audit (action, at);
+
+-- The one-time way to make the first admin; at most one row.
+CREATE TABLE bootstrap (
+    name       TEXT PRIMARY KEY,                       -- 'first-admin'
+    nonce      BYTEA NOT NULL,                         -- the token is a MAC of it
+    created_at BIGINT NOT NULL,
+    used_at    BIGINT
+);
