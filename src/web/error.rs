@@ -32,6 +32,24 @@ pub struct Problem {
     pub headers: Box<HeaderMap>,
 }
 
+/// The JSON form (RFC 9457), as clients see it.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes what `Body` below writes")]
+pub struct ProblemBody {
+    /// `urn:stagedoor:problem:<kind>`; stable.
+    r#type: String,
+    /// What this kind is called.
+    title: String,
+    /// The status code again.
+    status: u16,
+    /// A sentence for people that says what to do.
+    detail: String,
+    /// Sentences for people, by field.
+    errors: Option<BTreeMap<String, Vec<String>>>,
+    /// Stable words for programs, by field, in the same order.
+    codes: Option<BTreeMap<String, Vec<String>>>,
+}
+
 /// The JSON form.
 #[derive(Serialize)]
 struct Body<'a> {
