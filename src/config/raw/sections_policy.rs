@@ -175,7 +175,7 @@ const CRITERIA: &[Key] = &[
 ];
 
 /// Every table, in the order of the reference.
-pub(in crate::config) fn all() -> [&'static Section; 23] {
+pub(in crate::config) fn all() -> [&'static Section; 25] {
     use super::sections as s;
     [
         &s::ROOT,
@@ -190,6 +190,8 @@ pub(in crate::config) fn all() -> [&'static Section; 23] {
         &s::ARGON2,
         &s::LOCKOUT,
         &s::RATE_LIMITS,
+        &s::REGISTRATION,
+        &s::SECOND_FACTOR,
         &s::HOME_LINK,
         &s::LOG,
         &ROLE,
