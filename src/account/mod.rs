@@ -21,6 +21,7 @@ pub mod password;
 mod purge;
 mod refresh;
 mod register;
+mod renewal;
 mod roles;
 mod session;
 mod settings;
@@ -37,6 +38,7 @@ use std::time::Duration;
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
 pub use purge::PURGE_BATCH;
+pub use renewal::Look;
 pub use settings::*;
 pub use types::*;
 

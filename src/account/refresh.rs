@@ -65,7 +65,7 @@ impl RefreshToken {
 }
 
 /// What an authentic token is to its session.
-enum Standing {
+pub(super) enum Standing {
     /// The live one.
     Current,
     /// The one before it, within the reuse window.
@@ -111,7 +111,7 @@ impl Accounts {
         Err(Error::Unavailable("the session is being changed by others".into()))
     }
 
-    fn standing(
+    pub(super) fn standing(
         &self,
         token: &RefreshToken,
         s: &SessionRow,
@@ -133,7 +133,7 @@ impl Accounts {
         }
     }
 
-    async fn rotate(
+    pub(super) async fn rotate(
         &self,
         token: &RefreshToken,
         mut session: SessionRow,
@@ -157,13 +157,19 @@ impl Accounts {
         Ok(Some(self.hand_out(account, &session, &successor, seen.at)))
     }
 
-    fn repeat(&self, token: &RefreshToken, s: &SessionRow, account: &AccountRow, now: Timestamp) -> SignedIn {
+    pub(super) fn repeat(
+        &self,
+        token: &RefreshToken,
+        s: &SessionRow,
+        account: &AccountRow,
+        now: Timestamp,
+    ) -> SignedIn {
         self.events.refresh("repeated");
         self.hand_out(account, s, &token.successor(&self.vault), now)
     }
 
     /// Somebody has copied a token. Who is who cannot be known, so nobody keeps the session.
-    async fn end_family(
+    pub(super) async fn end_family(
         &self,
         s: &SessionRow,
         account: &AccountRow,

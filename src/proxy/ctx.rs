@@ -20,6 +20,8 @@ pub struct Ctx {
     pub(super) permit: Option<Permit>,
     /// Cookies to set with the answer, after a refresh on the way.
     pub(super) cookies: Vec<HeaderValue>,
+    /// A refresh token that was looked at and is exchanged when the answer goes out.
+    pub(super) unsettled: Option<String>,
     /// Bytes of the request body so far, and how many there may be.
     pub(super) body: (u64, u64),
     /// Why it was refused.

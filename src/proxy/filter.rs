@@ -18,34 +18,13 @@ use super::ctx::{Ctx, RequestIds};
 use super::drain::Drain;
 use super::failure::refusal_of;
 use super::head::{self, Client};
+use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::Limits;
 use super::upstream::Upstreams;
-use crate::gate::{Gate, Own, Permit, Refusal, Renewed, RequestHead, Verdict};
+use crate::gate::{Gate, Own, Permit, Refusal, Renewed, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
-
-/// Gets a browser a new access token on the way.
-#[async_trait]
-pub trait Renew: Send + Sync + 'static {
-    /// Uses the refresh token.
-    async fn renew(&self, refresh: &str, client: &Client) -> Renewal;
-}
-
-/// What came of a refresh on the way.
-pub enum Renewal {
-    /// A new access token, and the `Set-Cookie` values that go with it.
-    Renewed {
-        /// The access token.
-        access: String,
-        /// For the answer.
-        cookies: Vec<HeaderValue>,
-    },
-    /// The session is over; the `Set-Cookie` values that clear the cookies.
-    Ended(Vec<HeaderValue>),
-    /// Nobody knows right now; the session may well be alive.
-    Unavailable,
-}
 
 /// What the proxy is made of.
 pub struct FrontParts {
@@ -109,34 +88,7 @@ impl Front {
             Err(refusal) => return Verdict::Refuse(refusal),
         };
         match self.parts.gate.decide(&head, ctx.now, &Renewed::NotTried) {
-            Verdict::Refresh(token) => self.renew(&head, &token, ctx).await,
-            verdict => verdict,
-        }
-    }
-
-    async fn renew(&self, head: &RequestHead<'_>, refresh: &str, ctx: &mut Ctx) -> Verdict {
-        let client = client(head, ctx);
-        let renewed = match self.parts.renew.renew(refresh, &client).await {
-            Renewal::Renewed { access, cookies } => {
-                ctx.cookies = cookies;
-                Renewed::Access(access)
-            }
-            Renewal::Ended(cookies) => {
-                ctx.cookies = cookies;
-                Renewed::Failed
-            }
-            Renewal::Unavailable => return self.without_renewal(head, ctx),
-        };
-        self.parts.gate.decide(head, ctx.now, &renewed)
-    }
-
-    /// The verdict while nobody knows whether the session lives: public paths go on, and where somebody is wanted the
-    /// answer is "later", never "sign in".
-    fn without_renewal(&self, head: &RequestHead<'_>, ctx: &Ctx) -> Verdict {
-        match self.parts.gate.decide(head, ctx.now, &Renewed::Failed) {
-            Verdict::Refuse(Refusal::SignIn(_) | Refusal::Forbidden(_)) => {
-                Verdict::Refuse(Refusal::Unavailable { retry_after: Duration::from_secs(2) })
-            }
+            Verdict::Refresh(token) => self.renew(&head, token, ctx).await,
             verdict => verdict,
         }
     }
@@ -152,7 +104,9 @@ impl Front {
         if response.headers().get_all(header::SET_COOKIE).iter().any(sets_ours) {
             // Signing in or out has the last word over a refresh on the way.
             ctx.cookies.clear();
+            ctx.unsettled = None;
         }
+        self.settle(session, ctx).await;
         bridge::write(session, response, &answer_fields(ctx)).await?;
         Ok(None)
     }
@@ -170,6 +124,7 @@ impl Front {
             session.set_keepalive(None);
         }
         let begun = session.response_written().is_some_and(|r| !is_interim(r.status));
+        self.settle(session, ctx).await;
         if begun { Ok(()) } else { respond::write(session, answer, &answer_fields(ctx)).await }
     }
 
@@ -214,11 +169,7 @@ fn answer_fields(ctx: &mut Ctx) -> Vec<(HeaderName, HeaderValue)> {
     ctx.cookies.iter().map(|c| (header::SET_COOKIE, c.clone())).chain([id]).collect()
 }
 
-fn client(head: &RequestHead<'_>, ctx: &Ctx) -> Client {
-    client_of(head.headers, ctx)
-}
-
-fn client_of(headers: &http::HeaderMap, ctx: &Ctx) -> Client {
+pub(super) fn client_of(headers: &http::HeaderMap, ctx: &Ctx) -> Client {
     let agent = headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
     Client {
         ip: ctx.client_ip.unwrap_or(ClientIp::UNKNOWN),
@@ -243,6 +194,7 @@ impl ProxyHttp for Front {
             client_ip: None,
             permit: None,
             cookies: Vec::new(),
+            unsettled: None,
             body: (0, 0),
             refusal: None,
             id_value: None,
@@ -359,13 +311,14 @@ impl ProxyHttp for Front {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
         if is_interim(response.status) {
             return Ok(());
         }
+        self.settle(session, ctx).await;
         self.parts.metrics.proxied(response.status.as_u16());
         if !ctx.cookies.is_empty() {
             keep_private(response)?;

@@ -4,6 +4,7 @@
 //! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `head`: what the gate gets to see of a request, and who the client really is
+//! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: peers for each upstream, made from a `Permit` only
 //! - `bridge`: serves our own axum router inside the proxy
 //! - `failure`: what an error on the way means to the client
@@ -17,6 +18,7 @@ mod failure;
 mod filter;
 mod guard;
 mod head;
+mod renewal;
 mod respond;
 mod settings;
 mod strict;
@@ -24,9 +26,10 @@ mod upstream;
 
 pub use bridge::OwnApp;
 pub use drain::Drain;
-pub use filter::{Front, FrontParts, Renew, Renewal};
+pub use filter::{Front, FrontParts};
 pub use guard::Guard;
 pub use head::Client;
+pub use renewal::{Renew, Renewal};
 pub use respond::Pages;
 pub use settings::{Health, Limits, Server, Settings, Upstream};
 pub use upstream::{HealthService, Unresolvable, Upstreams};

@@ -1,5 +1,8 @@
 //! A refresh on the way, seen from the answer: its cookies arrive, go nowhere else, and never undo what the person asked for.
 
+use std::io::Write as _;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -50,6 +53,34 @@ fn an_interim_answer_does_not_swallow_the_new_tokens() {
     let (_, mut browser) = late(&app);
     let answer = browser.visit("/api/hints");
     assert_eq!((answer.status, answer.all("set-cookie").len()), (200, 2));
+}
+
+#[test]
+fn t_02_a_slow_page_and_a_reload_are_no_reuse() {
+    let app = with_clock();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    app.upstream().script("/api/slow", move |_, stream| {
+        let _ = released.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        crate::support::Next::KeepAlive
+    });
+    let (_, mut browser) = late(&app);
+    let before = app.upstream().count();
+    let mut waiting = app.connect();
+    waiting.send(browser.bytes("GET", "/api/slow", "", b""));
+    crate::support::until("the upstream has it", || (app.upstream().count() > before).then_some(()));
+    // Longer than the window in which a parent gets the same child; the browser still has the old token.
+    app.advance(Duration::from_secs(60));
+    let reloaded = browser.visit("/api/page");
+    assert_eq!((reloaded.status, reloaded.all("set-cookie").len()), (200, 2));
+    app.advance(Duration::from_secs(60));
+    release.send(()).unwrap();
+    let slow = waiting.answer().expect("an answer");
+    assert_eq!((slow.status, slow.all("set-cookie").len()), (200, 0), "the reload had the newer tokens");
+    app.advance(LATER);
+    assert_eq!(browser.visit("/api/page").status, 200, "the session lives");
+    assert_eq!(app.metric("stagedoor_refreshes_total", "reused"), 0);
 }
 
 #[test]
