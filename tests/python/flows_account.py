@@ -244,7 +244,7 @@ def change_email(world):
         equal(client.profile()["email_verified"], True, "email_verified")
     with step("the old address signs nobody in, and has been told"):
         refused(401, anyone.sign_in, old, ada.password)
-        world.mailbox.wait(old, mark)
+        world.mailbox.wait(old, mark, "address")
     with step("the other sessions are over"):
         dead(other)
     with step("the link works once"):

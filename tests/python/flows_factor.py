@@ -4,7 +4,7 @@ import time
 
 import pyotp
 
-from checks import BASE32_SEED, RECOVERY_CODE, TIME, Failed, Maybe, equal, expect, refused, shape
+from checks import BASE32_SEED, CODE, RECOVERY_CODE, TIME, Failed, Maybe, equal, expect, refused, shape
 from client import ChallengeDue
 from flows_sign_in import DETAIL, TOKENS, USER, alive, claims, dead
 
@@ -35,7 +35,7 @@ def by_mail(world, client, person):
     """Signs in as far as the mailed code; the challenge and the code."""
     mark = world.mailbox.mark()
     due = challenged(client, person)
-    return due, world.mailbox.wait(person.email, mark, r"\d{6}").code()
+    return due, world.mailbox.wait(person.email, mark, CODE).code()
 
 
 def wrong(code):
@@ -72,7 +72,7 @@ def mailed_codes(world):
         due = shape(response.json(), {"challenge": str, "methods": [str], "expires_in": int})
         expect(not {"access", "refresh"} & set(due), "a token before the second factor")
         expect("email" in due["methods"], f"methods: {due['methods']}")
-        code = world.mailbox.wait(ada.email, mark, r"\d{6}").code()
+        code = world.mailbox.wait(ada.email, mark, CODE).code()
     with step("the challenge opens nothing else"):
         refused(401, client.ask, "GET", "/me/", bearer=due["challenge"])
         refused(401, client.ask, "POST", "/token/refresh/", {"refresh": due["challenge"]})
@@ -93,7 +93,7 @@ def mailed_codes(world):
         due, first = by_mail(world, client, ada)
         mark = world.mailbox.mark()
         shape(client.resend_code(due.challenge), DETAIL)
-        second = world.mailbox.wait(ada.email, mark, r"\d{6}").code()
+        second = world.mailbox.wait(ada.email, mark, CODE).code()
         if first != second:
             refused(401, client.finish_challenge, due.challenge, first, name="wrong-code")
         client.finish_challenge(due.challenge, second)
@@ -266,7 +266,7 @@ def elevation(world):
         person, owner = with_mailed_codes(world, "elevatemail")
         mark = world.mailbox.mark()
         shape(owner.elevate(method="email"), {"detail": str, "expires_in": int})
-        code = world.mailbox.wait(person.email, mark, r"\d{6}").code()
+        code = world.mailbox.wait(person.email, mark, CODE).code()
         refused((401, 403, 422), owner.elevate, code=wrong(code), method="email")
         shape(owner.elevate(code=code, method="email"), ELEVATED)
         alive(owner)

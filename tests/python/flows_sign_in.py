@@ -107,7 +107,7 @@ def activation(world):
         shape(anyone.activate(uid, token), DETAIL)
         shape(world.sign_in(ada).me(), {"email": str})
     with step("a welcome mail"):
-        world.mailbox.wait(ada.email, mark)
+        world.mailbox.wait(ada.email, mark, "welcome")
     with step("the link works once"):
         refused((400, 401, 404, 409, 410, 422), anyone.activate, uid, token)
 
