@@ -102,7 +102,9 @@ class Watch:
             said = text + " ".join(response.headers.values())
             # Nor is it a leak when a page or problem repeats the address it was asked under.
             asked = response.request.path_url
-            self.leaks += [f"{where}: {what}" for value, what in self.secrets.items() if value in said and value not in asked]
+            self.leaks += [
+                f"{where}: {what}" for value, what in self.secrets.items() if value in said and value not in asked
+            ]
         if response.status_code < 400:
             with contextlib.suppress(ValueError):
                 body = response.json()
@@ -224,8 +226,11 @@ def shape(value, kind, where="answer"):
     return value
 
 
-def refused(status, call, *args, name=None, field=None, **more):
-    """Holds a refusal against the contract and returns it. `status` is one or several, `field` one that `errors` names."""
+def refused(status, call, /, *args, kind=None, field=None, **more):
+    """Holds a refusal against the contract and returns it.
+
+    `status` is one or several, `kind` the name of the problem, `field` one that `errors` names.
+    """
     allowed = status if isinstance(status, tuple) else (status,)
     try:
         answer = call(*args, **more)
@@ -237,8 +242,8 @@ def refused(status, call, *args, name=None, field=None, **more):
         expect(problem.type not in ("", "about:blank"), "the problem has no type of its own")
         shape(list(body.get("errors", {}).values()), [[str]], "errors")
         expect(all(body.get("errors", {"": [1]}).values()), "a field of errors has no message")
-        if name:
-            equal(problem.name, name, "the name of the problem")
+        if kind:
+            equal(problem.name, kind, "the name of the problem")
         if field:
             expect(field in problem.errors, f"errors do not name {field}: {problem.errors}")
         if problem.status == 429:
@@ -249,7 +254,8 @@ def refused(status, call, *args, name=None, field=None, **more):
 
 def raw_problem(status, response):
     """The same for an answer that was fetched without the client's help."""
-    equal(response.status_code, status, "status")
+    allowed = status if isinstance(status, tuple) else (status,)
+    expect(response.status_code in allowed, f"status is {response.status_code}, not {' or '.join(map(str, allowed))}")
     kind = response.headers.get("Content-Type", "").split(";")[0]
     equal(kind, "application/problem+json", "content type")
     return shape(response.json(), {"type": str, "title": str, "status": int}, "problem")

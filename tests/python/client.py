@@ -125,7 +125,7 @@ class Stagedoor:
         return self.ask(method, path, body, bearer=self.access, **more)
 
     def keep(self, answer):
-        """Keeps the tokens of an answer. With cookies they are the jar's business: two credentials would be one too many."""
+        """Keeps the tokens of an answer. With cookies that is the jar's business: two credentials are one too many."""
         self.user = answer.get("user", self.user)
         if not self.cookies:
             self.access = answer.get("access", self.access)

@@ -118,11 +118,11 @@ def activity(world):
         equal(len(first["items"]), 2, "the length of a page")
         equal(list(pages(client.activity, limit=2)), page["items"], "all pages of two")
     with step("a forged cursor: 400"):
-        refused(400, client.activity, cursor="forged", name="malformed-query")
-        refused(400, client.activity, cursor=first["next"][:-2] + "AA", name="malformed-query")
+        refused(400, client.activity, cursor="forged", kind="malformed-query")
+        refused(400, client.activity, cursor=first["next"][:-2] + "AA", kind="malformed-query")
     for limit in ("0", "101", "x", "-1"):
         with step(f"limit={limit}: 400"):
-            refused(400, client.activity, limit=limit, name="malformed-query")
+            refused(400, client.activity, limit=limit, kind="malformed-query")
     with step("nobody sees another's"):
         eve = world.sign_in(world.person("activity-eve"))
         equal(len(eve.activity()["items"]), 1, "the number of items")

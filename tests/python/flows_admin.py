@@ -57,7 +57,7 @@ def users(world):
         expect(mine <= set(ids), "somebody is missing")
     for query in ({"cursor": "forged"}, {"sort": "password_hash"}, {"state": "odd"}, {"limit": "0"}, {"limit": "101"}):
         with step(f"{query} is refused"):
-            refused(400, admin.users, **query, name="malformed-query")
+            refused(400, admin.users, **query, kind="malformed-query")
     with step("a parameter that nobody knows is refused"):
         refused(400, admin.users, password="x")
     with step("as CSV"):
@@ -253,7 +253,7 @@ def records(world):
     for call in (admin.attempts, admin.audit):
         for query in ({"cursor": "forged"}, {"limit": "0"}, {"from": "yesterday"}, {"format": "xml"}):
             with step(f"{call.__name__} with {query} is refused"):
-                refused(400, call, **query, name="malformed-query")
+                refused(400, call, **query, kind="malformed-query")
 
 
 def rules(world):
@@ -288,7 +288,7 @@ def mail(world):
         listed = list(pages(admin.mail, state=state, limit=50))
         expect(all(item["state"] == state for item in listed), "one in another state")
     with step("an unknown state is refused"):
-        refused(400, admin.mail, state="odd", name="malformed-query")
+        refused(400, admin.mail, state="odd", kind="malformed-query")
     with step("retrying an unknown one: 404"):
         refused(404, admin.retry_mail, UNKNOWN)
 
@@ -331,10 +331,10 @@ def who_may(world):
     for permission, calls in readers(plain.admin).items():
         with step(f"without {permission}: 403"):
             for call in calls:
-                refused(403, call, name="permission-required")
+                refused(403, call, kind="permission-required")
     with step("a participant changes nothing"):
         for call in writers(plain.admin, operator).values():
-            refused(403, call, name="permission-required")
+            refused(403, call, kind="permission-required")
     with step("nobody without a sign-in: 401"):
         for calls in readers(world.client().admin).values():
             for call in calls:
@@ -349,11 +349,11 @@ def who_may(world):
         shape(auditor.admin.attempts(), PAGE)
         shape(auditor.admin.audit(), PAGE)
     with step("but not mails and rules"):
-        refused(403, auditor.admin.mail, name="permission-required")
-        refused(403, auditor.admin.rules, name="permission-required")
+        refused(403, auditor.admin.mail, kind="permission-required")
+        refused(403, auditor.admin.rules, kind="permission-required")
     for name, call in writers(auditor.admin, ident).items():
         with step(f"an auditor may not {name}"):
-            refused(403, call, name="permission-required")
+            refused(403, call, kind="permission-required")
     with step("and nothing has happened"):
         alive(target)
     with step("a helpdesk grants nothing that it does not hold"):
@@ -367,7 +367,7 @@ def who_may(world):
         for call in (desk.admin.deactivate, desk.admin.send_reset, desk.admin.end_sessions, desk.admin.delete_user):
             refused(403, call, operator)
     with step("without elevation of its own a fresh sign-in counts, and names the permission first"):
-        refused(403, world.sign_in(eve).admin.deactivate, operator, name="permission-required")
+        refused(403, world.sign_in(eve).admin.deactivate, operator, kind="permission-required")
 
 
 def last_admin(world):

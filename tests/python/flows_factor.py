@@ -79,15 +79,15 @@ def mailed_codes(world):
     with step("a wrong password gives no challenge"):
         refused(401, world.client().sign_in, ada.email, "Wrong-1!pass")
     with step("a wrong code"):
-        refused(401, client.finish_challenge, due["challenge"], wrong(code), name="wrong-code")
+        refused(401, client.finish_challenge, due["challenge"], wrong(code), kind="wrong-code")
     with step("a made-up challenge"):
-        refused(401, client.finish_challenge, "A" * 43, code, name="invalid-challenge")
+        refused(401, client.finish_challenge, "A" * 43, code, kind="invalid-challenge")
     with step("the right code"):
         shape(client.finish_challenge(due["challenge"], code, method="email"), TOKENS)
         said = claims(client, world)
         expect({"pwd", "otp", "mfa"} <= set(said["amr"]), f"amr: {said['amr']}")
     with step("the challenge works once"):
-        refused(401, world.client().finish_challenge, due["challenge"], code, name="invalid-challenge")
+        refused(401, world.client().finish_challenge, due["challenge"], code, kind="invalid-challenge")
     with step("a new code on request; only the newest counts"):
         client = world.client()
         due, first = by_mail(world, client, ada)
@@ -95,17 +95,17 @@ def mailed_codes(world):
         shape(client.resend_code(due.challenge), DETAIL)
         second = world.mailbox.wait(ada.email, mark, CODE).code()
         if first != second:
-            refused(401, client.finish_challenge, due.challenge, first, name="wrong-code")
+            refused(401, client.finish_challenge, due.challenge, first, kind="wrong-code")
         client.finish_challenge(due.challenge, second)
         alive(client)
     with step("no code for a made-up challenge"):
-        refused(401, world.client().resend_code, "A" * 43, name="invalid-challenge")
+        refused(401, world.client().resend_code, "A" * 43, kind="invalid-challenge")
     with step("a code of another challenge is wrong"):
         one, two = world.client(), world.client()
         first_due, first = by_mail(world, one, ada)
         second_due, second = by_mail(world, two, ada)
         if first != second:
-            refused(401, two.finish_challenge, second_due.challenge, first, name="wrong-code")
+            refused(401, two.finish_challenge, second_due.challenge, first, kind="wrong-code")
         two.finish_challenge(second_due.challenge, second)
     with step("recovery codes on request"):
         owner = two
@@ -213,14 +213,14 @@ def totp(world):
     with step("the same code again is refused"):
         client = world.client()
         due = challenged(client, ada)
-        refused(401, client.finish_challenge, due.challenge, code, method="totp", name="wrong-code")
+        refused(401, client.finish_challenge, due.challenge, code, method="totp", kind="wrong-code")
     with step("a recovery code instead"):
         shape(client.finish_challenge(due.challenge, codes[0], method=recovery(due.methods)), TOKENS)
         equal(client.recovery_codes_left(), 9, "remaining")
     with step("it works once"):
         other = world.client()
         due = challenged(other, ada)
-        refused(401, other.finish_challenge, due.challenge, codes[0], method=recovery(due.methods), name="wrong-code")
+        refused(401, other.finish_challenge, due.challenge, codes[0], method=recovery(due.methods), kind="wrong-code")
     with step("a recovery code in capitals and without its dashes"):
         typed = codes[1].replace("-", "").upper()
         other.finish_challenge(due.challenge, typed, method=recovery(due.methods))
@@ -234,7 +234,7 @@ def totp(world):
         equal(client.recovery_codes_left(), 10, "remaining")
         other = world.client()
         due = challenged(other, ada)
-        refused(401, other.finish_challenge, due.challenge, codes[2], method=recovery(due.methods), name="wrong-code")
+        refused(401, other.finish_challenge, due.challenge, codes[2], method=recovery(due.methods), kind="wrong-code")
         other.finish_challenge(due.challenge, fresh[0], method=recovery(due.methods))
     with step("switched off"):
         equal(client.turn_off_totp(), None, "the answer")
@@ -298,10 +298,10 @@ def aged_end(world):
         ("deleting the account", client.delete_account, []),
     ]:
         with step(f"{what} asks for elevation"):
-            refused((401, 403), call, *arguments, name="elevation-required")
+            refused((401, 403), call, *arguments, kind="elevation-required")
     with step("a refresh does not elevate"):
         client.refresh()
-        refused((401, 403), client.turn_off_mailed_codes, name="elevation-required")
+        refused((401, 403), client.turn_off_mailed_codes, kind="elevation-required")
     with step("reading does not ask for it"):
         alive(client)
         client.sessions()
