@@ -68,7 +68,8 @@ def refused_requests(world):
 
 def operations(document):
     """(method, path below the prefix with its names emptied) -> statuses named for it."""
-    bases = [re.sub(r"^https?://[^/]+", "", server["url"]).rstrip("/") for server in document.get("servers", [])] or [""]
+    servers = [server["url"] for server in document.get("servers", [])] or [""]
+    bases = [re.sub(r"^https?://[^/]+", "", url).rstrip("/") for url in servers]
     known = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
