@@ -146,9 +146,11 @@ class Mailbox:
 
     def __init__(self, url, watch):
         self.url, self.watch = url, watch
+        self.http = requests.Session()
+        self.http.trust_env = False
 
     def all(self):
-        answer = requests.get(self.url, timeout=30)
+        answer = self.http.get(self.url, timeout=30)
         answer.raise_for_status()
         body = answer.json()
         if isinstance(body, dict):

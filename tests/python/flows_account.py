@@ -2,7 +2,7 @@
 
 import re
 
-from checks import TIME, UUID, Failed, Maybe, equal, expect, refused, shape
+from checks import TIME, UUID, Maybe, equal, expect, refused, shape
 from client import pages
 from flows_sign_in import DETAIL, alive, dead
 
@@ -268,10 +268,11 @@ def change_email(world):
 
 
 def fields(value):
-    """The names of all fields in a document."""
+    """The names of all fields with a text in a document."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield name
+            if isinstance(inner, str) or (isinstance(inner, list) and any(isinstance(item, str) for item in inner)):
+                yield name
             yield from fields(inner)
     elif isinstance(value, list):
         for inner in value:
@@ -315,7 +316,4 @@ def deletion(world):
         shape(anyone.undo_deletion(uid, token), DETAIL)
         equal(world.sign_in(ada).me()["email"], ada.email, "email")
     with step("the link works once"):
-        try:
-            refused(REFUSED_LINK, anyone.undo_deletion, uid, token)
-        except Failed as error:
-            raise Failed(f"second use: {error}") from error
+        refused(REFUSED_LINK, anyone.undo_deletion, uid, token)

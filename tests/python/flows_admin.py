@@ -87,10 +87,10 @@ def invitation(world):
     admin = world.admin()
     mark = world.mailbox.mark()
     with step("inviting: 201 and no password in the answer"):
-        response_of = admin.invite(guest.name, guest.email, ["organizer"])
-        shape(response_of, {"id": UUID, "email": str})
+        answer = admin.invite(guest.name, guest.email, ["organizer"])
+        shape(answer, {"id": UUID, "email": str})
         equal(world.watch.called[("POST", "/admin/users/")] & {200, 201}, {201}, "status")
-        equal([name for name in response_of if "password" in name and response_of[name]], [], "fields with a password")
+        equal([name for name in answer if "password" in name and answer[name]], [], "fields with a password")
     with step("a mail with a link"):
         mail = world.mailbox.wait(guest.email, mark, r"/auth/[a-z-]+/")
         flow = re.search(r"/auth/([a-z-]+)/[^/\s]+/[^/\s]+", mail.text)[1]
