@@ -62,7 +62,7 @@ class Report:
             message = str(error)
         else:
             message = f"{type(error).__name__}: {error}"
-        self.line(name, "failed", " ".join(message.split())[:400])
+        self.line(name, "failed", " ".join(message.split())[:1500])
 
     def failed(self):
         return [step for step in self.steps if step["outcome"] == "failed"]
@@ -134,6 +134,12 @@ class Mail:
         expect(found, f"the mail {self.subject!r} has no link for {flow}")
         return found[2], found[3]
 
+    def tokens(self):
+        """The last parts of the links, where they are no ids."""
+        links = re.findall(r"https?://[^\s\"'<>]+", self.text)
+        last = [link.rstrip("/.").rsplit("/", 1)[-1] for link in links]
+        return [part for part in last if len(part) >= 16 and not UUID.fullmatch(part)]
+
     def code(self):
         bare = re.sub(r"https?://\S+", " ", self.text)
         found = re.findall(CODE, bare)
@@ -175,8 +181,8 @@ class Mailbox:
             mails = self.new(email, mark)
             for mail in mails:
                 if re.search(containing, mail.subject + "\n" + mail.text, re.IGNORECASE):
-                    for found in re.finditer(r"https?://\S+?/[a-z-]+/[^/\s]+/([^/\s]{16,})/?", mail.text):
-                        self.watch.secret("token of a mailed link", found[1].rstrip("\"'<>"))
+                    for token in mail.tokens():
+                        self.watch.secret("token of a mailed link", token)
                     return mail
             if time.monotonic() > end:
                 subjects = [mail.subject for mail in mails]
@@ -251,7 +257,8 @@ def refused(status, call, /, *args, kind=None, field=None, **more):
         if problem.status == 429:
             expect((problem.retry_after or 0) >= 1, "429 without Retry-After in seconds")
         return problem
-    raise Failed(f"not refused, but answered {answer!r:.120}")
+    said = ", ".join(answer) if isinstance(answer, dict) else repr(answer)[:80]
+    raise Failed(f"not refused, but answered ({said})")
 
 
 def raw_problem(status, response):
