@@ -49,7 +49,7 @@ impl Accounts {
     /// One pass through the order above; `None` when the account changed between look-up and session.
     async fn attempt(&self, email: &Email, typed: &Login, origin: &Origin) -> Result<Option<SignIn>, Error> {
         let account = self.store.account_by_email(email).await?;
-        let key = self.lock_key(email, account.as_ref(), origin);
+        let key = self.lock_key(email, account.as_ref(), origin).await?;
         if self.check_lock(&key).await.is_err_and(|e| matches!(e, Error::Locked)) {
             // Nothing is compared: the answer does not depend on the password, and is the same for addresses
             // without an account, so there is no difference in time to hide.
