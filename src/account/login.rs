@@ -32,10 +32,9 @@ impl Accounts {
     /// [`Error::NotActivated`], [`Error::Deactivated`], [`Error::Closed`] and [`Error::ResetRequired`];
     /// [`Error::Unavailable`].
     pub async fn login(&self, typed: Login, origin: &Origin) -> Result<SignIn, Error> {
-        let quota = self.settings.rate_limits.login;
-        self.throttle("login", &format!("ip:{}", origin.ip.bucket()), quota).await?;
+        self.throttle_login(&format!("ip:{}", origin.ip.bucket()), &typed.email, origin).await?;
         let email = validate(&typed)?;
-        self.throttle("login", &format!("address:{email}"), quota).await?;
+        self.throttle_login(&format!("address:{email}"), &typed.email, origin).await?;
         let _turn = self.single_file.turn(&email).await;
         // The account may change under us (another node re-hashes, a reset): then everything is decided again.
         for _ in 0..3 {

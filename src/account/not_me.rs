@@ -28,12 +28,15 @@ impl Accounts {
         tx.forget_devices(link.account);
         // A stranger may have asked for more than a sign-in, such as another address for the account.
         tx.drop_mailed(link.account);
+        self.revoke_tokens(&mut tx, link.account, now);
         let ended = self.end_sessions(&mut tx, link.account, None, "not_me").await?;
         self.audit(&mut tx, "account.not_me", &link.account.to_string(), origin);
         // In memory also when the store did not answer: it may have written it all the same.
         let written = self.store.commit(tx).await;
         if !matches!(written, Ok(None)) {
             self.forget_sessions(&ended, now);
+            // Also the tokens of a session that was opened after we looked.
+            self.forget_tokens(link.account, self.clock.now());
         }
         written?.map(drop).ok_or(Error::InvalidToken)
     }
