@@ -3,6 +3,7 @@
 ALTER TABLE accounts ADD COLUMN email_otp BOOLEAN NOT NULL DEFAULT FALSE;  -- codes by mail are asked for
 ALTER TABLE accounts ADD COLUMN must_reset BOOLEAN NOT NULL DEFAULT FALSE; -- the password is not taken any more
 ALTER TABLE accounts ADD COLUMN delete_at BIGINT;                          -- closed by its owner, deleted then
+ALTER TABLE accounts ADD COLUMN signed_in_at BIGINT;                       -- the last whole sign-in; NULL: never
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
 CREATE INDEX accounts_by_name ON accounts (name, id);
 CREATE INDEX accounts_to_delete ON accounts (delete_at) WHERE delete_at IS NOT NULL;
@@ -66,6 +67,9 @@ CREATE INDEX devices_by_age ON devices (last_seen_at);
 
 -- `lockouts.address` holds an address, or an address with '#' and the device or session that counts apart.
 
+-- One's own history is read in pages.
+DROP INDEX attempts_by_account;
+CREATE INDEX attempts_by_account ON attempts (account_id, at, id);
 CREATE INDEX attempts_by_outcome ON attempts (outcome, at);
 CREATE INDEX attempts_by_address ON attempts (address, at);
 CREATE INDEX audit_by_actor ON audit (actor, at);

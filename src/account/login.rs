@@ -32,10 +32,9 @@ impl Accounts {
     /// [`Error::NotActivated`], [`Error::Deactivated`], [`Error::Closed`] and [`Error::ResetRequired`];
     /// [`Error::Unavailable`].
     pub async fn login(&self, typed: Login, origin: &Origin) -> Result<SignIn, Error> {
-        let quota = self.settings.rate_limits.login;
-        self.throttle("login", &format!("ip:{}", origin.ip.bucket()), quota).await?;
+        self.throttle_login(&format!("ip:{}", origin.ip.bucket()), &typed.email, origin).await?;
         let email = validate(&typed)?;
-        self.throttle("login", &format!("address:{email}"), quota).await?;
+        self.throttle_login(&format!("address:{email}"), &typed.email, origin).await?;
         let _turn = self.single_file.turn(&email).await;
         // The account may change under us (another node re-hashes, a reset): then everything is decided again.
         for _ in 0..3 {
@@ -49,7 +48,7 @@ impl Accounts {
     /// One pass through the order above; `None` when the account changed between look-up and session.
     async fn attempt(&self, email: &Email, typed: &Login, origin: &Origin) -> Result<Option<SignIn>, Error> {
         let account = self.store.account_by_email(email).await?;
-        let key = self.lock_key(email, account.as_ref(), origin);
+        let key = self.lock_key(email, account.as_ref(), origin).await?;
         if self.check_lock(&key).await.is_err_and(|e| matches!(e, Error::Locked)) {
             // Nothing is compared: the answer does not depend on the password, and is the same for addresses
             // without an account, so there is no difference in time to hide.

@@ -9,14 +9,19 @@
 //! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
 
 mod create;
+mod device;
 mod elevation;
 mod error;
 mod events;
 mod form;
+mod history;
+mod link;
 mod lockout;
 mod login;
 mod logout;
 mod mailed;
+mod not_me;
+mod page;
 pub mod password;
 mod purge;
 mod refresh;
@@ -24,12 +29,14 @@ mod register;
 mod renewal;
 mod roles;
 mod session;
+mod sessions;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod throttle;
 mod trail;
 mod types;
+mod unlock;
 mod verify_email;
 
 use std::sync::Arc;
@@ -37,8 +44,11 @@ use std::time::Duration;
 
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
+pub use history::{ACTIVITY, Activity};
+pub use page::{Cursor, Key, Page};
 pub use purge::PURGE_BATCH;
 pub use renewal::Look;
+pub use sessions::{OwnDevice, OwnSession};
 pub use settings::*;
 pub use types::*;
 

@@ -7,7 +7,7 @@ use super::refresh::RefreshToken;
 use super::trail::Attempt;
 use super::{Accounts, Error, Origin, SignedIn};
 use crate::model::{AccountId, Secret, SessionId, Timestamp};
-use crate::store::{AccountRow, Revocation, SessionRow, Tx};
+use crate::store::{AccountRow, Ending, Revocation, SessionRow, Tx};
 use crate::token::AccessGrant;
 
 /// A refresh that began just before the end of its session may still make an access token; it ends no later than
@@ -41,6 +41,7 @@ impl Accounts {
         let attempt =
             Attempt { email: &account.email, account: Some(account.id), outcome: "success", reason, at: now };
         self.record(&mut tx, attempt, origin);
+        let device = self.arrive(&mut tx, account, origin).await?;
         let secret = self.entropy.bytes::<32>();
         let expires_at = now.after(self.settings.session.absolute_timeout);
         let session = SessionRow {
@@ -55,6 +56,7 @@ impl Accounts {
             idle_expires: self.idle_end(keep, now, expires_at),
             expires_at,
             ended_at: None,
+            device: Some(device.id),
         };
         let surplus = self.surplus_sessions(account, now).await?;
         for id in &surplus {
@@ -66,7 +68,7 @@ impl Accounts {
         }
         self.forget_sessions(&surplus, now);
         let token = RefreshToken { session: session.id, secret };
-        Ok(Some(self.hand_out(account, &session, &token, now)))
+        Ok(Some(SignedIn { device: device.cookie, ..self.hand_out(account, &session, &token, now) }))
     }
 
     async fn surplus_sessions(&self, account: &AccountRow, now: Timestamp) -> Result<Vec<SessionId>, Error> {
@@ -137,8 +139,11 @@ impl Accounts {
         let mut ids = self.store.open_sessions(account, now).await?;
         ids.retain(|id| Some(*id) != except);
         for id in &ids {
-            self.end_session(tx, *id, reason, now);
+            self.revoke_session(tx, *id, now);
         }
+        // Also those that a sign-in has opened since we looked.
+        let ending = Ending { reason, at: now, until: self.last_token_ends(now) };
+        tx.end_all_sessions(account, except, &ending);
         Ok(ids)
     }
 

@@ -1,13 +1,21 @@
 //! Rate limits, and the queue that lets tries on one address go single file.
 
+use std::time::Duration;
+
 use ahash::RandomState;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Accounts, Error, Limited};
+use super::trail::Attempt;
+use super::{Accounts, Error, Limited, Origin};
 use crate::limiter::{Quota, Taken};
 use crate::model::Email;
+use crate::store::Tx;
 
 const SHARDS: usize = 512;
+
+/// Of the tries to sign in over a limit one a minute is written down for each network and each address: enough to see
+/// who was hit and when, and no way to fill the store.
+const WRITTEN: Quota = Quota { limit: 1, window: Duration::from_mins(1) };
 
 /// One try at a time on one address in this process. Without it 200 parallel guesses would all pass the look at the
 /// lock before the first failure is counted (L-06). Addresses share a fixed number of queues; the keys of the hash
@@ -45,7 +53,34 @@ impl Accounts {
         Err(Error::Limited(Limited { policy, taken }))
     }
 
-    /// The same for callers who go on another way when it is refused.
+    /// Takes one try to sign in for `subject` (`ip:…`, `address:…`); `typed` is the address that was tried.
+    pub(super) async fn throttle_login(
+        &self,
+        subject: &str,
+        typed: &str,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let refused = self.throttle("login", subject, self.settings.rate_limits.login).await;
+        if matches!(refused, Err(Error::Limited(_)))
+            && let Ok(email) = Email::parse(typed)
+            && self.take("login-written", subject, WRITTEN).await?.allowed
+        {
+            self.write_limited(&email, origin).await?;
+        }
+        refused
+    }
+
+    async fn write_limited(&self, email: &Email, origin: &Origin) -> Result<(), Error> {
+        let account = self.store.account_by_email(email).await?.map(|a| a.id);
+        let at = self.clock.now();
+        let mut tx = Tx::new();
+        let attempt = Attempt { email, account, outcome: "failure", reason: "limited", at };
+        self.write_attempt(&mut tx, attempt, origin);
+        self.store.commit(tx).await?;
+        Ok(())
+    }
+
+    /// Like [`Self::throttle`], for callers who go on another way when it is refused.
     pub(super) async fn take(
         &self,
         policy: &'static str,

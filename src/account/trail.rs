@@ -48,6 +48,11 @@ impl Accounts {
     /// Writes a try to sign in down, and counts it.
     pub(super) fn record(&self, tx: &mut Tx, attempt: Attempt<'_>, origin: &Origin) {
         self.events.login(attempt.outcome, attempt.reason);
+        self.write_attempt(tx, attempt, origin);
+    }
+
+    /// Writes a try to sign in down, which is counted elsewhere.
+    pub(super) fn write_attempt(&self, tx: &mut Tx, attempt: Attempt<'_>, origin: &Origin) {
         let row = AttemptRow {
             at: attempt.at,
             account: attempt.account,

@@ -68,6 +68,8 @@ id! {
     AccountId,
     /// One sign-in on one device; the `sid` of every token.
     SessionId,
+    /// One browser, or one program that keeps its cookie.
+    DeviceId,
     /// One access token or assertion; its `jti`.
     TokenId,
     /// One mailed code or link.

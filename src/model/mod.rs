@@ -13,6 +13,6 @@ pub use client_ip::ClientIp;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use email::{Email, InvalidEmail};
 pub use entropy::{Entropy, SystemEntropy};
-pub use ids::{AccountId, CodeId, InvalidId, RequestId, SessionId, TokenId};
+pub use ids::{AccountId, CodeId, DeviceId, InvalidId, RequestId, SessionId, TokenId};
 pub use role::{InvalidName, Permission, RoleName};
 pub use secret::{Secret, constant_time_eq};

@@ -177,6 +177,11 @@ impl Tx {
         );
     }
 
+    /// Takes the account's password no more until it is set anew by mail.
+    pub fn require_reset(&mut self, id: AccountId) {
+        self.push("UPDATE accounts SET must_reset = TRUE WHERE id = $1", params![id]);
+    }
+
     fn add_roles(&mut self, id: AccountId, roles: &[RoleName]) {
         for role in roles {
             self.push(

@@ -1,10 +1,8 @@
-//! Failures by address, known or not, so that both lock alike. Counting and locking is one transaction: nodes that
-//! share a store share the count.
-
-use std::time::Duration;
+//! Failures by address, known or not, so that both lock alike. A counter changes by compare-and-set, together with
+//! whatever its change brings about: nodes that share a store share the count.
 
 use super::{Row, Store, StoreError, Tx, params};
-use crate::model::{Email, SessionId, Timestamp};
+use crate::model::{AccountId, DeviceId, Email, SessionId, Timestamp};
 
 /// What failures are counted for: an address, or a device or session of it that counts apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +15,12 @@ impl LockKey {
         Self(email.to_string())
     }
 
+    /// A device that the address has signed in on before: strangers cannot use up its tries.
+    #[must_use]
+    pub fn device(email: &Email, device: DeviceId) -> Self {
+        Self(format!("{email}#{device}"))
+    }
+
     /// One open session of the address: what is asked again of somebody who is signed in.
     #[must_use]
     pub fn session(email: &Email, session: SessionId) -> Self {
@@ -24,28 +28,33 @@ impl LockKey {
     }
 }
 
-/// When an address is locked, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub struct LockRule {
-    /// So many failures lock; at least 1.
+/// The failures of one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FailureRow {
+    /// How many count towards the next lock.
     pub failures: u32,
-    /// Failures count together while less than this lies between one and the next. That is a little stricter than
-    /// a window, and cannot be cheated by straddling the window's end.
-    pub within: Duration,
-    /// The first lock; each further one lasts twice as long …
-    pub duration: Duration,
-    /// … up to this.
-    pub max_duration: Duration,
-}
-
-impl LockRule {
-    /// After how many locks the longest duration is reached.
-    fn doublings(&self) -> u32 {
-        (0..30).find(|n| self.duration.saturating_mul(1 << n) >= self.max_duration).unwrap_or(30)
-    }
+    /// When the first of them was.
+    pub window_start: Timestamp,
+    /// Until when the key is locked; the past, or 0: it is not.
+    pub locked_until: Timestamp,
+    /// How often in a row it was locked.
+    pub locks: u32,
+    /// When the last failure was counted.
+    pub updated_at: Timestamp,
 }
 
 impl Store {
+    /// The failures of the key; `None`: there are none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn failures(&self, key: &LockKey) -> Result<Option<FailureRow>, StoreError> {
+        let sql =
+            "SELECT failures, window_start, locked_until, locks, updated_at FROM lockouts WHERE address = $1";
+        let rows = self.read(sql, params![&key.0]).await?;
+        rows.first().map(read).transpose()
+    }
+
     /// Until when the address is locked, if it is.
     ///
     /// # Errors
@@ -78,57 +87,56 @@ impl Store {
 }
 
 impl Tx {
-    /// Counts a failure and locks the address when it was one too many. Returns the index of the answer, which
-    /// [`locked_by`] reads. A failure while the address is locked does not count.
-    pub fn count_failure(&mut self, key: &LockKey, rule: &LockRule, now: Timestamp) -> usize {
-        self.push(
-            "INSERT INTO lockouts (address, failures, window_start, locked_until, locks, updated_at)
-             VALUES ($1, 0, $2, 0, 0, $2) ON CONFLICT (address) DO NOTHING",
-            params![&key.0, now],
+    /// Puts `next` in the place of what was seen; the transaction fails when somebody else has counted or cleared
+    /// meanwhile.
+    pub fn set_failures(&mut self, key: &LockKey, seen: Option<&FailureRow>, next: &FailureRow) {
+        let FailureRow { failures, window_start, locked_until, locks, updated_at } = *next;
+        let mut params = params![&key.0, failures, window_start, locked_until, locks, updated_at];
+        let Some(seen) = seen else {
+            self.must(
+                "INSERT INTO lockouts (address, failures, window_start, locked_until, locks, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (address) DO NOTHING RETURNING address",
+                params,
+            );
+            return;
+        };
+        params.extend(params![seen.failures, seen.locked_until, seen.locks, seen.updated_at]);
+        self.must(
+            "UPDATE lockouts SET failures = $2, window_start = $3, locked_until = $4, locks = $5, updated_at = $6
+             WHERE address = $1 AND failures = $7 AND locked_until = $8 AND locks = $9 AND updated_at = $10
+             RETURNING address",
+            params,
         );
-        // `CASE WHEN updated_at <= $3 THEN 1 ELSE failures + 1 END` is the number of failures with this one.
-        self.push(
-            "UPDATE lockouts SET
-               failures = CASE
-                 WHEN (CASE WHEN updated_at <= $3 THEN 1 ELSE failures + 1 END) >= $4 THEN 0
-                 WHEN updated_at <= $3 THEN 1 ELSE failures + 1 END,
-               window_start = CASE WHEN updated_at <= $3 OR failures = 0 THEN $2 ELSE window_start END,
-               locked_until = CASE
-                 WHEN (CASE WHEN updated_at <= $3 THEN 1 ELSE failures + 1 END) < $4 THEN locked_until
-                 WHEN locks >= $6 THEN $2 + $7
-                 ELSE $2 + $5 * (CAST(1 AS BIGINT) << CAST(locks AS INTEGER)) END,
-               locks = CASE
-                 WHEN (CASE WHEN updated_at <= $3 THEN 1 ELSE failures + 1 END) >= $4 THEN locks + 1 ELSE locks END,
-               updated_at = $2
-             WHERE address = $1 AND locked_until <= $2
-             RETURNING locked_until",
-            params![
-                &key.0,
-                now,
-                now.before(rule.within),
-                rule.failures,
-                millis(rule.duration),
-                rule.doublings(),
-                millis(rule.max_duration)
-            ],
-        )
     }
 
     /// Forgets the failures of an address after a success, unless it was locked meanwhile.
     pub fn clear_failures(&mut self, key: &LockKey, now: Timestamp) {
         self.push("DELETE FROM lockouts WHERE address = $1 AND locked_until <= $2", params![&key.0, now]);
     }
+
+    /// Opens an account's address, and whatever devices and sessions of it count apart, and forgets their history.
+    pub fn unlock(&mut self, account: AccountId, email: &Email) {
+        self.push("DELETE FROM lockouts WHERE address = $1", params![email]);
+        self.push(
+            "DELETE FROM lockouts WHERE address IN
+               (SELECT $1 || '#' || device_id FROM devices WHERE account_id = $2)",
+            params![email, account],
+        );
+        self.push(
+            "DELETE FROM lockouts WHERE address IN
+               (SELECT $1 || '#' || id FROM sessions WHERE account_id = $2 AND ended_at IS NULL)",
+            params![email, account],
+        );
+    }
 }
 
-/// Reads the answer to [`Tx::count_failure`]: until when that failure has locked the address.
-///
-/// # Errors
-/// [`StoreError::Shape`] for an answer of another form.
-pub fn locked_by(answer: &[Row], now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let until = answer.first().map(|row| row.time(0)).transpose()?;
-    Ok(until.filter(|until| *until > now))
-}
-
-fn millis(d: Duration) -> i64 {
-    i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+fn read(row: &Row) -> Result<FailureRow, StoreError> {
+    let small = |column| row.count(column).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    Ok(FailureRow {
+        failures: small(0)?,
+        window_start: row.time(1)?,
+        locked_until: row.time(2)?,
+        locks: small(3)?,
+        updated_at: row.time(4)?,
+    })
 }

@@ -1,7 +1,7 @@
 //! Sessions. Each row carries its refresh family: the hash of the live token and of the one before it.
 
 use super::{Row, Store, StoreError, Tx, params};
-use crate::model::{AccountId, ClientIp, SessionId, Timestamp};
+use crate::model::{AccountId, ClientIp, DeviceId, SessionId, Timestamp};
 
 /// A session as it is stored.
 #[derive(Clone, Debug)]
@@ -28,6 +28,29 @@ pub struct SessionRow {
     pub expires_at: Timestamp,
     /// When it was ended.
     pub ended_at: Option<Timestamp>,
+    /// On which device.
+    pub device: Option<DeviceId>,
+}
+
+/// An open session as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// Its identifier.
+    pub id: SessionId,
+    /// The address it was last refreshed from.
+    pub ip: String,
+    /// What the client called itself then.
+    pub user_agent: String,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When it was last refreshed.
+    pub last_seen_at: Timestamp,
+    /// Ends then unless it is used.
+    pub idle_expires: Timestamp,
+    /// Ends then in any case.
+    pub expires_at: Timestamp,
+    /// How the person signed in, space-separated.
+    pub amr: String,
 }
 
 /// The device a session was last seen on.
@@ -39,6 +62,17 @@ pub struct Seen<'a> {
     pub ip: ClientIp,
     /// With what.
     pub user_agent: &'a str,
+}
+
+/// How sessions end.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    /// A stable word.
+    pub reason: &'static str,
+    /// Now.
+    pub at: Timestamp,
+    /// When the last of their access tokens expires.
+    pub until: Timestamp,
 }
 
 /// One step of a refresh family.
@@ -63,7 +97,7 @@ impl Store {
         let rows = self
             .read(
                 "SELECT id, account_id, amr, auth_time, keep, refresh_hash, previous_hash, rotated_at, idle_expires,
-                        expires_at, ended_at
+                        expires_at, ended_at, device_id
                  FROM sessions WHERE id = $1",
                 params![id],
             )
@@ -91,6 +125,26 @@ impl Store {
         rows.iter().map(|row| row.parse(0)).collect()
     }
 
+    /// The account's open sessions for their owner, newest first. Index: `sessions_by_account`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn session_views(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<SessionView>, StoreError> {
+        let rows = self
+            .read(
+                "SELECT id, ip, user_agent, created_at, last_seen_at, idle_expires, expires_at, amr FROM sessions
+                 WHERE account_id = $1 AND ended_at IS NULL AND idle_expires > $2 AND expires_at > $2
+                 ORDER BY created_at DESC, id",
+                params![account, now],
+            )
+            .await?;
+        rows.iter().map(view).collect()
+    }
+
     /// Removes at most `limit` sessions that ended or ran out before `before`; how many.
     ///
     /// # Errors
@@ -113,8 +167,8 @@ impl Tx {
     pub fn insert_session(&mut self, session: &SessionRow, seen: Seen<'_>) {
         self.push(
             "INSERT INTO sessions (id, account_id, amr, auth_time, keep, refresh_hash, rotated_at, generation,
-                                   idle_expires, expires_at, created_at, last_seen_at, ip, user_agent)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $10, $11, $12)",
+                                   idle_expires, expires_at, created_at, last_seen_at, ip, user_agent, device_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $10, $11, $12, $13)",
             params![
                 session.id,
                 session.account,
@@ -127,7 +181,8 @@ impl Tx {
                 session.expires_at,
                 seen.at,
                 seen.ip,
-                seen.user_agent
+                seen.user_agent,
+                session.device.map(|d| d.to_string()).unwrap_or_default()
             ],
         );
     }
@@ -155,6 +210,23 @@ impl Tx {
         );
     }
 
+    /// Ends every session of the account that is open when the transaction runs, but `except`, and their access tokens:
+    /// also one that was opened after the caller looked. `until` is when the last of the tokens expires.
+    pub fn end_all_sessions(&mut self, account: AccountId, except: Option<SessionId>, ending: &Ending) {
+        let except = except.map(|id| id.to_string()).unwrap_or_default();
+        self.push(
+            "INSERT INTO revocations (kind, subject, ends_before, expires_at)
+             SELECT 'session', id, 0, $3 FROM sessions WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL
+             ON CONFLICT (kind, subject) DO NOTHING",
+            params![account, &except, ending.until],
+        );
+        self.push(
+            "UPDATE sessions SET ended_at = $3, end_reason = $4
+             WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL",
+            params![account, &except, ending.at, ending.reason],
+        );
+    }
+
     /// Ends the session; the transaction fails when it has ended already.
     pub fn end_open_session(&mut self, id: SessionId, reason: &'static str, now: Timestamp) {
         self.must(
@@ -177,5 +249,19 @@ fn read(row: &Row) -> Result<SessionRow, StoreError> {
         idle_expires: row.time(8)?,
         expires_at: row.time(9)?,
         ended_at: row.opt(10, Row::time)?,
+        device: row.parse(11).ok(),
+    })
+}
+
+fn view(row: &Row) -> Result<SessionView, StoreError> {
+    Ok(SessionView {
+        id: row.parse(0)?,
+        ip: row.string(1)?,
+        user_agent: row.string(2)?,
+        created_at: row.time(3)?,
+        last_seen_at: row.time(4)?,
+        idle_expires: row.time(5)?,
+        expires_at: row.time(6)?,
+        amr: row.string(7)?,
     })
 }

@@ -4,7 +4,9 @@
 use std::str::FromStr;
 
 use super::StoreError;
-use crate::model::{AccountId, ClientIp, CodeId, Email, RequestId, RoleName, SessionId, Timestamp, TokenId};
+use crate::model::{
+    AccountId, ClientIp, CodeId, DeviceId, Email, RequestId, RoleName, SessionId, Timestamp, TokenId,
+};
 
 /// One parameter or one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ from! {
     AccountId => |id| Self::Text(id.to_string()),
     SessionId => |id| Self::Text(id.to_string()),
     CodeId => |id| Self::Text(id.to_string()),
+    DeviceId => |id| Self::Text(id.to_string()),
     TokenId => |id| Self::Text(id.to_string()),
     RequestId => |id| Self::Text(id.to_string()),
     ClientIp => |ip| Self::Text(ip.to_string()),

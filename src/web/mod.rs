@@ -25,7 +25,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Router, extract::State};
 
 pub use cookies::CookieNames;
@@ -75,6 +75,13 @@ pub fn router(state: WebState) -> Router {
         // API
         .on(routes::TOKEN, post(api::token::issue))
         .on(routes::TOKEN_REFRESH, post(api::token::refresh))
+        .on(routes::SESSIONS, get(api::sessions::list).delete(api::sessions::end_others))
+        .on(routes::SESSION, get(api::sessions::one).delete(api::sessions::end_one))
+        .on(routes::ACTIVITY, get(api::activity::get))
+        .on(routes::DEVICES, get(api::devices::list).delete(api::devices::forget_all))
+        .on(routes::DEVICE, delete(api::devices::forget_one))
+        .on(routes::UNLOCK, post(api::unlock::post))
+        .on(routes::NOT_ME, post(api::not_me::post))
         .on(routes::ME, get(api::me::get))
         .on(routes::JWKS, get(api::jwks::get))
         .router

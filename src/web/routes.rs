@@ -22,6 +22,20 @@ pub const LOGOUT: &str = "/logout/";
 pub const TOKEN: &str = "/token/";
 /// Tokens for a refresh token.
 pub const TOKEN_REFRESH: &str = "/token/refresh/";
+/// One's sessions: all of them, and ending all others.
+pub const SESSIONS: &str = "/sessions/";
+/// One of one's sessions.
+pub const SESSION: &str = "/sessions/{id}/";
+/// One's own history of sign-ins.
+pub const ACTIVITY: &str = "/activity/";
+/// The devices one has signed in on.
+pub const DEVICES: &str = "/2fa/devices/";
+/// One of them.
+pub const DEVICE: &str = "/2fa/devices/{id}/";
+/// The mailed link that opens a locked account.
+pub const UNLOCK: &str = "/unlock/{uid}/{token}/";
+/// The mailed link "this was not me".
+pub const NOT_ME: &str = "/not-me/{uid}/{token}/";
 /// Who is asking.
 pub const ME: &str = "/me/";
 /// The public keys (RFC 7517).
@@ -42,6 +56,13 @@ pub const ALL: &[&str] = &[
     LOGOUT,
     TOKEN,
     TOKEN_REFRESH,
+    SESSIONS,
+    SESSION,
+    ACTIVITY,
+    DEVICES,
+    DEVICE,
+    UNLOCK,
+    NOT_ME,
     ME,
     JWKS,
     STATIC,

@@ -1,16 +1,35 @@
 //! The JSON door. Every file is one use case: read the body, call, shape the answer.
 
+pub mod activity;
+pub mod devices;
 pub mod jwks;
 pub mod logout;
 pub mod me;
+pub mod not_me;
 pub mod register;
+pub mod sessions;
 pub mod token;
+pub mod unlock;
 pub mod verify_email;
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
+
+/// What happened, in a sentence for people.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Detail {
+    /// The sentence.
+    detail: String,
+}
+
+impl Detail {
+    fn of(sentence: &str) -> Self {
+        Self { detail: sentence.to_owned() }
+    }
+}
 
 /// `{"detail": …}`
 fn said(status: StatusCode, detail: &str) -> Response {
