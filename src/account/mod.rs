@@ -8,19 +8,26 @@
 //! - `purge`: what the jobs remove
 //! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
 
+mod change_email;
+mod change_password;
 mod create;
+mod deletion;
 mod elevation;
+mod ending;
 mod error;
 mod events;
+mod export;
 mod form;
 mod lockout;
 mod login;
 mod logout;
 mod mailed;
 pub mod password;
+mod profile;
 mod purge;
 mod refresh;
 mod register;
+mod reset_password;
 mod roles;
 mod session;
 mod settings;
@@ -34,11 +41,18 @@ mod verify_email;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use change_password::ChangePassword;
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
+pub use export::{Deed, Export};
+pub use form::NewPassword;
+pub use profile::Profile;
 pub use purge::PURGE_BATCH;
+pub use reset_password::{Proof, Reset};
 pub use settings::*;
 pub use types::*;
+
+pub use crate::store::{OwnAttempt, OwnDevice, OwnSession};
 
 use crate::limiter::Limiter;
 use crate::mail::Post;
