@@ -75,6 +75,15 @@ pub fn router(state: WebState) -> Router {
         // API
         .on(routes::TOKEN, post(api::token::issue))
         .on(routes::TOKEN_REFRESH, post(api::token::refresh))
+        .on(routes::PASSWORD_RESET, post(api::password_reset::request))
+        .on(routes::PASSWORD_RESET_CONFIRM, post(api::password_reset::confirm))
+        .on(routes::CHANGE_PASSWORD, post(api::change_password::post))
+        .on(routes::PROFILE, get(api::profile::get).patch(api::profile::patch).delete(api::deletion::close))
+        .on(routes::CHANGE_EMAIL, post(api::change_email::request))
+        .on(routes::CHANGE_EMAIL_LINK, post(api::change_email::link))
+        .on(routes::CHANGE_EMAIL_CODE, post(api::change_email::code))
+        .on(routes::UNDO_DELETION, post(api::deletion::undo))
+        .on(routes::EXPORT, get(api::export::get))
         .on(routes::ME, get(api::me::get))
         .on(routes::JWKS, get(api::jwks::get))
         .router
