@@ -56,6 +56,9 @@ pub enum Error {
     /// The password was right, the owner has closed the account and can still undo that by mail.
     #[error("this account is about to be deleted")]
     Closed,
+    /// Nobody can register here.
+    #[error("registration is closed")]
+    RegistrationClosed,
     /// Too many failures; the same answer for right and wrong passwords.
     #[error("this account is locked for now")]
     Locked,

@@ -2,8 +2,9 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::FieldErrors;
-use crate::model::Email;
+use super::password::{self, About};
+use super::{Error, FieldErrors, PasswordSettings};
+use crate::model::{Email, Secret, constant_time_eq};
 
 const MAX_NAME: usize = 100;
 
@@ -18,6 +19,42 @@ pub(super) fn email(text: &str, errors: &mut FieldErrors) -> Option<Email> {
         errors.add("email", "invalid", "Enter an e-mail address like name@example.org.");
     }
     email.ok()
+}
+
+/// The address, where it is all that is needed.
+///
+/// # Errors
+/// [`Error::Invalid`] for a text that is no address.
+pub(super) fn address(text: &str) -> Result<Email, Error> {
+    let mut errors = FieldErrors::default();
+    email(text, &mut errors).ok_or(Error::Invalid(errors))
+}
+
+/// Notes when the domain of an address is not one of `allowed`; an empty list allows all. Exact: neither sub-domains nor
+/// domains that end alike.
+pub(super) fn domain(email: &Email, allowed: &[String], errors: &mut FieldErrors) {
+    if !allowed.is_empty() && !allowed.iter().any(|domain| domain == email.domain()) {
+        errors.add("email", "domain_not_allowed", "Use an address of one of the domains that may register.");
+    }
+}
+
+/// A password that is to take the place of another, typed twice.
+#[derive(Debug)]
+pub struct NewPassword {
+    /// Held to the password policy.
+    pub password: Secret,
+    /// The same again.
+    pub confirm: Secret,
+}
+
+impl NewPassword {
+    /// Notes every rule it breaks, under `new_password` and `new_password_confirm`.
+    pub(super) fn check(&self, about: About<'_>, settings: &PasswordSettings, errors: &mut FieldErrors) {
+        password::check("new_password", &self.password, about, settings, errors);
+        if !constant_time_eq(self.password.expose().as_bytes(), self.confirm.expose().as_bytes()) {
+            errors.add("new_password_confirm", "mismatch", "The two passwords differ.");
+        }
+    }
 }
 
 /// A full name, trimmed and in NFC; notes what is wrong with it.

@@ -8,11 +8,16 @@
 //! - `purge`: what the jobs remove
 //! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
 
+mod change_email;
+mod change_password;
 mod create;
+mod deletion;
 mod device;
 mod elevation;
+mod ending;
 mod error;
 mod events;
+mod export;
 mod form;
 mod history;
 mod link;
@@ -23,10 +28,12 @@ mod mailed;
 mod not_me;
 mod page;
 pub mod password;
+mod profile;
 mod purge;
 mod refresh;
 mod register;
 mod renewal;
+mod reset_password;
 mod roles;
 mod session;
 mod sessions;
@@ -42,15 +49,22 @@ mod verify_email;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use change_password::ChangePassword;
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
+pub use export::{Deed, Export};
+pub use form::NewPassword;
 pub use history::{ACTIVITY, Activity};
 pub use page::{Cursor, Key, Page};
+pub use profile::Profile;
 pub use purge::PURGE_BATCH;
 pub use renewal::Look;
+pub use reset_password::{Proof, Reset};
 pub use sessions::{OwnDevice, OwnSession};
 pub use settings::*;
 pub use types::*;
+
+pub use crate::store::{KeptAttempt, KeptDevice, KeptSession};
 
 use crate::limiter::Limiter;
 use crate::mail::Post;

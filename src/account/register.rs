@@ -74,9 +74,12 @@ impl Accounts {
     /// Registers a person. The same answer whether the address has an account or not.
     ///
     /// # Errors
-    /// [`Error::Limited`], [`Error::Invalid`] with every broken rule, [`Error::Busy`] before anything was hashed,
+    /// [`Error::RegistrationClosed`], [`Error::Limited`], [`Error::Invalid`] with every broken rule, [`Error::Busy`] before anything was hashed,
     /// [`Error::Unavailable`].
     pub async fn register(&self, typed: Register, origin: &Origin) -> Result<(), Error> {
+        if !self.settings.registration.enabled {
+            return Err(Error::RegistrationClosed);
+        }
         self.throttle("register", &origin.ip.bucket().to_string(), self.settings.rate_limits.register)
             .await?;
         let (name, email, granted) = self.validate(&typed)?;
@@ -99,6 +102,9 @@ impl Accounts {
         let mut errors = FieldErrors::default();
         let name = form::name(&typed.name, &mut errors);
         let email = form::email(&typed.email, &mut errors);
+        if let Some(email) = &email {
+            form::domain(email, &self.settings.registration.domains, &mut errors);
+        }
         let about = About { name: &name, email: email.as_ref() };
         password::check("password", &typed.password, about, &self.settings.password, &mut errors);
         if !constant_time_eq(typed.password.expose().as_bytes(), typed.password_confirm.expose().as_bytes()) {

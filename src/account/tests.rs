@@ -1,9 +1,12 @@
 //! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
+mod change_password;
+mod hands;
 mod locking;
 mod passwords;
 mod refreshing;
+mod resetting;
 mod sign_in;
 mod sign_out;
 mod sign_up;
@@ -245,6 +248,7 @@ fn word<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::WrongCredentials) => "wrong",
         Err(Error::NotActivated) => "not activated",
         Err(Error::Deactivated) => "deactivated",
+        Err(Error::RegistrationClosed) => "registration closed",
         Err(Error::Locked) => "locked",
         Err(Error::ResetRequired) => "reset required",
         Err(Error::Closed) => "closed",

@@ -1,11 +1,11 @@
 //! Proof of an address, by the mailed link or the mailed code. Looking at a link changes nothing; proving
 //! uses the secret up, activates the account and writes the welcome mail in one transaction.
 
-use super::mailed::link_hash;
-use super::register::PURPOSE;
-use super::{Accounts, Error, FieldErrors, Origin, form};
+use super::mailed::Guess;
+use super::register::{LIFE, PURPOSE};
+use super::{Accounts, Error, Origin, form};
 use crate::mail::Message;
-use crate::model::{AccountId, Email, constant_time_eq};
+use crate::model::AccountId;
 use crate::store::{AccountRow, CodeRow, Tx};
 
 impl Accounts {
@@ -14,7 +14,7 @@ impl Accounts {
     /// # Errors
     /// [`Error::InvalidToken`] when it would not, [`Error::Unavailable`].
     pub async fn check_link(&self, uid: &str, token: &str) -> Result<(), Error> {
-        self.find_link(uid, token).await.map(drop)
+        self.find_activation(uid, token).await.map(drop)
     }
 
     /// Proves the address by the mailed link: `uid` and `token` as they stand in it.
@@ -22,7 +22,7 @@ impl Accounts {
     /// # Errors
     /// [`Error::InvalidToken`] when the link is unknown, used, replaced or too old; [`Error::Unavailable`].
     pub async fn verify_by_link(&self, uid: &str, token: &str, origin: &Origin) -> Result<(), Error> {
-        let found = self.find_link(uid, token).await;
+        let found = self.find_activation(uid, token).await;
         self.prove(found, origin).await
     }
 
@@ -34,9 +34,10 @@ impl Accounts {
     pub async fn verify_by_code(&self, email: &str, code: &str, origin: &Origin) -> Result<(), Error> {
         let limits = &self.settings.rate_limits;
         self.throttle("verify-ip", &origin.ip.bucket().to_string(), limits.login).await?;
-        let email = one_address(email)?;
+        let email = form::address(email)?;
         self.throttle("otp", email.as_str(), limits.otp).await?;
-        let found = self.find_code(&email, code).await;
+        let guess = Guess { purpose: PURPOSE, email: &email, code, usable: is_waiting };
+        let found = self.find_code(guess, origin).await;
         self.prove(found, origin).await
     }
 
@@ -49,35 +50,26 @@ impl Accounts {
     pub async fn resend_verification(&self, email: &str, origin: &Origin) -> Result<(), Error> {
         let limits = &self.settings.rate_limits;
         self.throttle("resend-ip", &origin.ip.bucket().to_string(), limits.register).await?;
-        let email = one_address(email)?;
+        let email = form::address(email)?;
         self.throttle("resend", email.as_str(), limits.resend).await?;
         let _turn = self.single_file.turn(&email).await;
         let waiting = self.store.account_by_email(&email).await?.filter(is_waiting);
-        let Some(account) = waiting else { return Ok(()) };
+        let now = self.clock.now();
         let mut tx = Tx::new();
-        self.mail_activation(&mut tx, account.id, &email, &account.name, self.clock.now());
-        self.audit(&mut tx, "account.activation_resent", &account.id.to_string(), origin);
+        // The same work for an address that waits for nothing: a pair that is dropped, and a transaction.
+        match &waiting {
+            Some(account) => self.mail_activation(&mut tx, account.id, &email, &account.name, now),
+            None => drop(self.draw_mailed(AccountId::random(&*self.entropy), LIFE, now)),
+        }
+        let target = waiting.map_or_else(|| email.to_string(), |a| a.id.to_string());
+        self.audit(&mut tx, "account.activation_asked", &target, origin);
         self.store.commit(tx).await?;
         Ok(())
     }
 
-    async fn find_link(&self, uid: &str, token: &str) -> Result<(AccountRow, CodeRow), Error> {
-        let id: AccountId = uid.parse().map_err(|_| Error::InvalidToken)?;
-        let hash = link_hash(token).ok_or(Error::InvalidToken)?;
-        let row = self.store.live_code(id, PURPOSE).await?.ok_or(Error::InvalidToken)?;
-        let live = self.clock.now() < row.link_expires && constant_time_eq(&row.link_hash, &hash);
-        let account = self.store.account_by_id(id).await?.filter(is_waiting).ok_or(Error::InvalidToken)?;
-        if live { Ok((account, row)) } else { Err(Error::InvalidToken) }
-    }
-
-    async fn find_code(&self, email: &Email, code: &str) -> Result<(AccountRow, CodeRow), Error> {
-        let account =
-            self.store.account_by_email(email).await?.filter(is_waiting).ok_or(Error::InvalidToken)?;
-        let row = self.store.live_code(account.id, PURPOSE).await?.ok_or(Error::InvalidToken)?;
-        // The try is gone before the comparison: parallel guesses get no more of them than single ones.
-        let tried = self.store.take_code_try(row.id, self.clock.now()).await?;
-        let right = constant_time_eq(&row.code_hash, &self.code_mac(row.id, code.trim()));
-        if tried && right { Ok((account, row)) } else { Err(Error::InvalidToken) }
+    async fn find_activation(&self, uid: &str, token: &str) -> Result<(AccountRow, CodeRow), Error> {
+        let found = self.find_link(PURPOSE, uid, token).await?;
+        if is_waiting(&found.0) { Ok(found) } else { Err(Error::InvalidToken) }
     }
 
     async fn prove(&self, found: Result<(AccountRow, CodeRow), Error>, origin: &Origin) -> Result<(), Error> {
@@ -106,9 +98,4 @@ impl Accounts {
 
 fn is_waiting(account: &AccountRow) -> bool {
     account.verified_at.is_none() && account.disabled_at.is_none()
-}
-
-fn one_address(text: &str) -> Result<Email, Error> {
-    let mut errors = FieldErrors::default();
-    form::email(text, &mut errors).ok_or(Error::Invalid(errors))
 }

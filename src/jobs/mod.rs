@@ -6,6 +6,7 @@
 //! | `codes` | 10 min | links and codes until they have expired |
 //! | `sessions` | 10 min | sessions until they have ended or expired |
 //! | `unverified` | 1 h | registrations nobody verified for 7 days |
+//! | `closed_accounts` | 10 min | accounts closed by their owners for 7 days |
 //! | `lockouts` | 1 h | failure counts while they matter |
 //! | `attempts` | 1 h | sign-in attempts for 180 days |
 //! | `audit` | 1 h | audit entries for a year |
@@ -14,6 +15,7 @@
 
 mod attempts;
 mod audit;
+mod closed_accounts;
 mod codes;
 mod lockouts;
 mod outbox;
@@ -64,6 +66,7 @@ pub fn all(
         Arc::new(codes::Codes(accounts.clone())),
         Arc::new(sessions::Sessions(accounts.clone())),
         Arc::new(unverified::Unverified(accounts.clone())),
+        Arc::new(closed_accounts::ClosedAccounts(accounts.clone())),
         Arc::new(lockouts::Lockouts(accounts.clone())),
         Arc::new(attempts::Attempts(accounts.clone())),
         Arc::new(audit::Audit { store: store.clone(), clock: clock.clone() }),

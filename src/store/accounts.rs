@@ -1,7 +1,7 @@
 //! People's accounts and the roles they hold.
 
 use super::{Row, Store, StoreError, Tx, params};
-use crate::model::{AccountId, Email, RoleName, Secret, Timestamp};
+use crate::model::{AccountId, Email, RoleName, Secret, SessionId, Timestamp};
 
 /// An account as it is stored, with its roles.
 #[derive(Clone, Debug)]
@@ -104,6 +104,15 @@ impl Store {
         fold(&rows)
     }
 
+    /// At most `limit` closed accounts whose time has come. Index: `accounts_to_delete`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn accounts_to_delete(&self, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        let sql = "SELECT id FROM accounts WHERE delete_at IS NOT NULL AND delete_at <= $1 LIMIT $2";
+        self.read(sql, params![now, limit]).await?.iter().map(|row| row.parse(0)).collect()
+    }
+
     /// Removes at most `limit` accounts that were registered before `before` and never activated; how many.
     ///
     /// # Errors
@@ -182,6 +191,110 @@ impl Tx {
         self.push("UPDATE accounts SET must_reset = TRUE WHERE id = $1", params![id]);
     }
 
+    /// Sets a password for whoever has proved to own the address: an account that waited for that proof is active now.
+    /// The transaction fails when the account was switched off or closed.
+    pub fn reset_password(&mut self, id: AccountId, hash: &Secret, now: Timestamp) {
+        self.must(
+            "UPDATE accounts SET password_hash = $2, password_changed_at = $3, must_reset = FALSE,
+                                 verified_at = COALESCE(verified_at, $3)
+             WHERE id = $1 AND disabled_at IS NULL AND delete_at IS NULL RETURNING id",
+            params![id, hash.expose(), now],
+        );
+    }
+
+    /// Puts `hash` in the place of the hash `seen`; the transaction fails when the account has another one by now, or
+    /// may not sign in.
+    pub fn change_password(&mut self, id: AccountId, seen: &Secret, hash: &Secret, now: Timestamp) {
+        self.must(
+            "UPDATE accounts SET password_hash = $3, password_changed_at = $4
+             WHERE id = $1 AND password_hash = $2 AND verified_at IS NOT NULL AND disabled_at IS NULL
+               AND delete_at IS NULL
+             RETURNING id",
+            params![id, seen.expose(), hash.expose(), now],
+        );
+    }
+
+    /// Gives the account another address, which somebody has just proved; whoever has only registered that address is
+    /// removed. The transaction fails when somebody has proved it before, or when the account has another address than
+    /// `from` by now or may not sign in.
+    pub fn change_email(&mut self, id: AccountId, from: &Email, to: &Email, now: Timestamp) {
+        self.push(
+            "DELETE FROM accounts WHERE email = $1 AND verified_at IS NULL AND disabled_at IS NULL",
+            params![to],
+        );
+        self.must(
+            "UPDATE accounts SET email = $3, verified_at = $4
+             WHERE id = $1 AND email = $2 AND verified_at IS NOT NULL AND disabled_at IS NULL AND delete_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM accounts other WHERE other.email = $3)
+             RETURNING id",
+            params![id, from, to, now],
+        );
+    }
+
+    /// Changes the full name; the transaction fails when the account is gone.
+    pub fn rename(&mut self, id: AccountId, name: &str) {
+        self.must("UPDATE accounts SET name = $2 WHERE id = $1 RETURNING id", params![id, name]);
+    }
+
+    /// Closes an account that is to be deleted `at` that time. The transaction fails when it may not sign in, or when it
+    /// holds one of the roles `needed` and no other account that may sign in holds one of them.
+    pub fn close_account(&mut self, id: AccountId, at: Timestamp, needed: &[RoleName]) {
+        // Names of roles have no comma in them; a list of any length in one text is a list for both engines.
+        let needed: String = needed.iter().map(|role| format!(",{},", role.as_str())).collect();
+        self.must(
+            "UPDATE accounts SET delete_at = $2
+             WHERE id = $1 AND verified_at IS NOT NULL AND disabled_at IS NULL AND delete_at IS NULL
+               AND (NOT EXISTS (SELECT 1 FROM account_roles r
+                                WHERE r.account_id = $1 AND replace($3, ',' || r.role || ',', '') <> $3)
+                    OR EXISTS (SELECT 1 FROM account_roles r JOIN accounts a ON a.id = r.account_id
+                               WHERE a.id <> $1 AND replace($3, ',' || r.role || ',', '') <> $3
+                                 AND a.verified_at IS NOT NULL AND a.disabled_at IS NULL AND a.delete_at IS NULL))
+             RETURNING id",
+            params![id, at, needed],
+        );
+    }
+
+    /// Keeps an account that its owner has closed; the transaction fails when its time has come.
+    pub fn reopen_account(&mut self, id: AccountId, now: Timestamp) {
+        self.must(
+            "UPDATE accounts SET delete_at = NULL WHERE id = $1 AND delete_at > $2 RETURNING id",
+            params![id, now],
+        );
+    }
+
+    /// Deletes a closed account whose time has come, with all that belongs to it; the transaction fails when it was
+    /// reopened. Tries to sign in are removed with it: they tell where a person was.
+    pub fn delete_closed(&mut self, id: AccountId, now: Timestamp) {
+        self.must("DELETE FROM accounts WHERE id = $1 AND delete_at <= $2 RETURNING id", params![id, now]);
+        self.push("DELETE FROM attempts WHERE account_id = $1", params![id]);
+    }
+
+    /// Ends every open session of the account but `except`, with the access tokens of each, which are remembered until
+    /// `until`. It sees the sessions as they are when it runs: one that opened a moment ago does not slip through.
+    /// Returns the index of the answer, which [`ended_sessions`] reads.
+    pub fn end_sessions_of(&mut self, id: AccountId, except: Option<SessionId>, end: &SessionsEnd) -> usize {
+        let except = except.map(|s| s.to_string()).unwrap_or_default();
+        self.push(
+            "INSERT INTO revocations (kind, subject, ends_before, expires_at)
+             SELECT 'session', id, 0, $3 FROM sessions WHERE account_id = $1 AND ended_at IS NULL AND id <> $2
+             ON CONFLICT (kind, subject) DO NOTHING",
+            params![id, &except, end.until],
+        );
+        self.push(
+            "UPDATE sessions SET ended_at = $3, end_reason = $4
+             WHERE account_id = $1 AND ended_at IS NULL AND id <> $2 RETURNING id",
+            params![id, &except, end.now, end.reason],
+        )
+    }
+
+    /// Forgets the failures of an address on every device, and opens it if it was locked.
+    pub fn forget_locks(&mut self, email: &Email) {
+        self.push(
+            "DELETE FROM lockouts WHERE address = $1 OR substr(address, 1, length($1) + 1) = $1 || '#'",
+            params![email],
+        );
+    }
+
     fn add_roles(&mut self, id: AccountId, roles: &[RoleName]) {
         for role in roles {
             self.push(
@@ -190,6 +303,25 @@ impl Tx {
             );
         }
     }
+}
+
+/// How sessions end.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionsEnd {
+    /// A stable word: `password_changed`, `reset`, …
+    pub reason: &'static str,
+    /// Now.
+    pub now: Timestamp,
+    /// When the last of their access tokens expires.
+    pub until: Timestamp,
+}
+
+/// Reads the answer to [`Tx::end_sessions_of`].
+///
+/// # Errors
+/// [`StoreError::Shape`] for an answer of another form.
+pub fn ended_sessions(answer: &[Row]) -> Result<Vec<SessionId>, StoreError> {
+    answer.iter().map(|row| row.parse(0)).collect()
 }
 
 /// Where the role stands in a row.

@@ -19,6 +19,8 @@ pub struct CodeRow {
     pub link_expires: Timestamp,
     /// When the code ends.
     pub code_expires: Timestamp,
+    /// What it is about, such as a new address; often empty.
+    pub payload: String,
 }
 
 impl Store {
@@ -33,7 +35,7 @@ impl Store {
     ) -> Result<Option<CodeRow>, StoreError> {
         let rows = self
             .read(
-                "SELECT id, account_id, link_hash, code_hash, link_expires, code_expires FROM codes
+                "SELECT id, account_id, link_hash, code_hash, link_expires, code_expires, payload FROM codes
                  WHERE account_id = $1 AND purpose = $2 AND consumed_at IS NULL ORDER BY created_at DESC LIMIT 1",
                 params![account, purpose],
             )
@@ -46,22 +48,8 @@ impl Store {
             code_hash: row.array(3)?,
             link_expires: row.time(4)?,
             code_expires: row.time(5)?,
+            payload: row.string(6)?,
         }))
-    }
-
-    /// Takes one try of the short code, before it is compared; false when none is left or it has ended.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store does not answer.
-    pub async fn take_code_try(&self, id: CodeId, now: Timestamp) -> Result<bool, StoreError> {
-        let rows = self
-            .write(
-                "UPDATE codes SET tries_left = tries_left - 1
-                 WHERE id = $1 AND tries_left > 0 AND consumed_at IS NULL AND code_expires > $2 RETURNING id",
-                params![id, now],
-            )
-            .await?;
-        Ok(!rows.is_empty())
     }
 
     /// Removes at most `limit` mailed secrets whose link ended before `now`; how many.
@@ -87,8 +75,8 @@ impl Tx {
         self.drop_codes(code.account, purpose);
         self.push(
             "INSERT INTO codes (id, account_id, purpose, link_hash, code_hash, tries_left, link_expires, code_expires,
-                                created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                created_at, payload)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             params![
                 code.id,
                 code.account,
@@ -98,7 +86,8 @@ impl Tx {
                 tries,
                 code.link_expires,
                 code.code_expires,
-                now
+                now,
+                &code.payload
             ],
         );
     }
@@ -106,6 +95,16 @@ impl Tx {
     /// Ends every mailed secret of the account for `purpose`.
     pub fn drop_codes(&mut self, account: AccountId, purpose: &'static str) {
         self.push("DELETE FROM codes WHERE account_id = $1 AND purpose = $2", params![account, purpose]);
+    }
+
+    /// Takes one try of the short code, before it is compared. Returns the index of the answer, which is empty when no
+    /// try is left or the code has ended.
+    pub fn take_code_try(&mut self, id: CodeId, now: Timestamp) -> usize {
+        self.push(
+            "UPDATE codes SET tries_left = tries_left - 1
+             WHERE id = $1 AND tries_left > 0 AND consumed_at IS NULL AND code_expires > $2 RETURNING id",
+            params![id, now],
+        )
     }
 
     /// Uses the secret up; the transaction fails when somebody else has, or when it was replaced.

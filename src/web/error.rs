@@ -253,6 +253,12 @@ impl From<Error> for Problem {
                 "Account closed",
                 "This account was closed by its owner. The mail about it has a link to undo that.",
             ),
+            Error::RegistrationClosed => Self::new(
+                S::FORBIDDEN,
+                "registration-disabled",
+                "Registration is closed",
+                "Accounts are made by an administrator here.",
+            ),
             Error::SignInFirst => Self::unauthenticated(),
             Error::ElevationRequired { second_factor } => Self::elevation_required(second_factor),
             Error::Forbidden(permission) => Self::new(

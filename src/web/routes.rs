@@ -18,6 +18,24 @@ pub const RESEND: &str = "/resend-verification/";
 pub const VERIFIED: &str = "/verified/";
 /// Sign-out: page and API.
 pub const LOGOUT: &str = "/logout/";
+/// Ask for a new password: API.
+pub const PASSWORD_RESET: &str = "/password-reset/";
+/// Set it, with what was mailed: API.
+pub const PASSWORD_RESET_CONFIRM: &str = "/password-reset/confirm/";
+/// Another password: API.
+pub const CHANGE_PASSWORD: &str = "/change-password/";
+/// The own account: API.
+pub const PROFILE: &str = "/profile/";
+/// Ask for another address: API.
+pub const CHANGE_EMAIL: &str = "/change-email/";
+/// The link mailed to the new address: API.
+pub const CHANGE_EMAIL_LINK: &str = "/change-email/{uid}/{token}/";
+/// The code mailed to the new address: API.
+pub const CHANGE_EMAIL_CODE: &str = "/change-email/code/";
+/// The mailed link that keeps a closed account: API.
+pub const UNDO_DELETION: &str = "/undo-deletion/{uid}/{token}/";
+/// One's own data: API.
+pub const EXPORT: &str = "/export/";
 /// Tokens for a password.
 pub const TOKEN: &str = "/token/";
 /// Tokens for a refresh token.
@@ -54,6 +72,15 @@ pub const ALL: &[&str] = &[
     RESEND,
     VERIFIED,
     LOGOUT,
+    PASSWORD_RESET,
+    PASSWORD_RESET_CONFIRM,
+    CHANGE_PASSWORD,
+    PROFILE,
+    CHANGE_EMAIL,
+    CHANGE_EMAIL_LINK,
+    CHANGE_EMAIL_CODE,
+    UNDO_DELETION,
+    EXPORT,
     TOKEN,
     TOKEN_REFRESH,
     SESSIONS,

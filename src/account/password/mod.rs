@@ -10,7 +10,7 @@ pub use policy::{About, check};
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::model::Secret;
+use crate::model::{Secret, constant_time_eq};
 
 /// The form that is measured, compared and hashed; never cut.
 fn nfkc(password: &Secret) -> Secret {
@@ -23,4 +23,10 @@ fn nfkc(password: &Secret) -> Secret {
 pub fn is_oversize(password: &Secret, max_length: usize) -> bool {
     let text = password.expose();
     text.chars().nth(max_length.saturating_mul(4)).is_some() || text.nfkc().nth(max_length).is_some()
+}
+
+/// Whether two passwords are the same key presses.
+#[must_use]
+pub fn are_same(one: &Secret, other: &Secret) -> bool {
+    constant_time_eq(nfkc(one).expose().as_bytes(), nfkc(other).expose().as_bytes())
 }

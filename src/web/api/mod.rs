@@ -1,11 +1,18 @@
 //! The JSON door. Every file is one use case: read the body, call, shape the answer.
 
 pub mod activity;
+mod answer;
+pub mod change_email;
+pub mod change_password;
+pub mod deletion;
 pub mod devices;
+pub mod export;
 pub mod jwks;
 pub mod logout;
 pub mod me;
 pub mod not_me;
+pub mod password_reset;
+pub mod profile;
 pub mod register;
 pub mod sessions;
 pub mod token;
