@@ -4,14 +4,21 @@
 //! - `register` → `verify_email` → [`login`](Accounts::login) → `refresh` → `logout`: the life of a sign-in
 //! - `lockout`: when an account stops answering
 //! - [`password`]: what a password must be, and how it is hashed
+//! - `factor`, `challenge`, `verify_otp`: a second factor, the sign-in that waits for one, and its end
+//! - `email_otp`, `totp` (`qr`), `recovery`: the three factors · `elevation`, `elevate`: asking again before sensitive things
 //! - `create`: accounts made by the operator
 //! - `purge`: what the jobs remove
 //! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
 
+mod challenge;
 mod create;
+mod device;
+mod elevate;
 mod elevation;
+mod email_otp;
 mod error;
 mod events;
+mod factor;
 mod form;
 mod lockout;
 mod login;
@@ -19,6 +26,8 @@ mod logout;
 mod mailed;
 pub mod password;
 mod purge;
+mod qr;
+mod recovery;
 mod refresh;
 mod register;
 mod roles;
@@ -27,18 +36,23 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod totp;
 mod trail;
 mod types;
 mod verify_email;
+mod verify_otp;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use elevate::{Elevate, Elevated};
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
 pub use purge::PURGE_BATCH;
 pub use settings::*;
+pub use totp::Enrolment;
 pub use types::*;
+pub use verify_otp::Finish;
 
 use crate::limiter::Limiter;
 use crate::mail::Post;

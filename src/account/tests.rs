@@ -248,6 +248,8 @@ fn word<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::Locked) => "locked",
         Err(Error::ResetRequired) => "reset required",
         Err(Error::Closed) => "closed",
+        Err(Error::WrongCode) => "wrong code",
+        Err(Error::InvalidChallenge) => "challenge",
         Err(Error::SignInFirst) => "sign in first",
         Err(Error::ElevationRequired { second_factor: false }) => "elevate",
         Err(Error::ElevationRequired { second_factor: true }) => "elevate with a second factor",

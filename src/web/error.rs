@@ -247,6 +247,16 @@ impl From<Error> for Problem {
                 "Account closed",
                 "This account was closed by its owner. The mail about it has a link to undo that.",
             ),
+            Error::WrongCode => {
+                let detail = "This code is wrong, was used already or is too old.";
+                Self::new(S::UNAUTHORIZED, "wrong-code", "Wrong code", detail)
+            }
+            Error::InvalidChallenge => Self::new(
+                S::UNAUTHORIZED,
+                "invalid-challenge",
+                "Start again",
+                "This sign-in has ended or was begun on another device. Please start again with your password.",
+            ),
             Error::SignInFirst => Self::unauthenticated(),
             Error::ElevationRequired { second_factor } => Self::elevation_required(second_factor),
             Error::Forbidden(permission) => Self::new(

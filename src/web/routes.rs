@@ -22,6 +22,20 @@ pub const LOGOUT: &str = "/logout/";
 pub const TOKEN: &str = "/token/";
 /// Tokens for a refresh token.
 pub const TOKEN_REFRESH: &str = "/token/refresh/";
+/// Finish a sign-in that waits for a second factor.
+pub const VERIFY_OTP: &str = "/token/verify-otp/";
+/// Mail another code for it.
+pub const RESEND_OTP: &str = "/token/resend-otp/";
+/// Prove again who one is.
+pub const ELEVATE: &str = "/elevate/";
+/// Codes by mail.
+pub const EMAIL_OTP: &str = "/2fa/email/";
+/// Codes from an app.
+pub const TOTP: &str = "/2fa/totp/";
+/// The first code from an app.
+pub const TOTP_CONFIRM: &str = "/2fa/totp/confirm/";
+/// Recovery codes.
+pub const RECOVERY_CODES: &str = "/2fa/recovery-codes/";
 /// Who is asking.
 pub const ME: &str = "/me/";
 /// The public keys (RFC 7517).
@@ -42,6 +56,13 @@ pub const ALL: &[&str] = &[
     LOGOUT,
     TOKEN,
     TOKEN_REFRESH,
+    VERIFY_OTP,
+    RESEND_OTP,
+    ELEVATE,
+    EMAIL_OTP,
+    TOTP,
+    TOTP_CONFIRM,
+    RECOVERY_CODES,
     ME,
     JWKS,
     STATIC,

@@ -1,18 +1,16 @@
 //! The JSON door. Every file is one use case: read the body, call, shape the answer.
 
+pub mod answer;
+pub mod elevate;
 pub mod jwks;
 pub mod logout;
 pub mod me;
 pub mod register;
 pub mod token;
+pub mod token_otp;
+pub mod two_factor_email;
+pub mod two_factor_recovery;
+pub mod two_factor_totp;
 pub mod verify_email;
 
-use axum::Json;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
-
-/// `{"detail": …}`
-fn said(status: StatusCode, detail: &str) -> Response {
-    (status, Json(json!({ "detail": detail }))).into_response()
-}
+use answer::said;
