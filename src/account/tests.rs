@@ -1,9 +1,14 @@
 //! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
+mod elevating;
 mod locking;
 mod passwords;
+mod recovery_codes;
 mod refreshing;
+mod second_factor;
+mod second_factor_kit;
+mod second_factor_totp;
 mod sign_in;
 mod sign_out;
 mod sign_up;
