@@ -39,7 +39,8 @@ CREATE TABLE challenges (
     id           TEXT PRIMARY KEY,
     account_id   TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     session_id   TEXT NOT NULL,                        -- of an elevation; '' for a sign-in
-    token_hash   BYTEA NOT NULL,                       -- of what the client holds
+    token_hash   BYTEA NOT NULL UNIQUE,                -- of what the client holds
+    password_mac BYTEA NOT NULL,                       -- of the password hash it began with: another ends it
     browser_hash BYTEA NOT NULL,                       -- of the cookie it was bound to; empty: none
     keep         BOOLEAN NOT NULL,                     -- "keep me signed in"
     code_mac     BYTEA NOT NULL,                       -- of the newest mailed code; empty: none

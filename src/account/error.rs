@@ -65,6 +65,12 @@ pub enum Error {
     /// A link, code or refresh token that is unknown, used, replaced or too old.
     #[error("this link or code is not valid any more")]
     InvalidToken,
+    /// The code of a second factor is wrong, used or too old.
+    #[error("this code is wrong")]
+    WrongCode,
+    /// A sign-in that waits for no code (any more): unknown, used up, too old, or begun elsewhere.
+    #[error("this sign-in has to be started anew")]
+    InvalidChallenge,
     /// Whoever asks has no session (any more).
     #[error("sign in first")]
     SignInFirst,

@@ -16,7 +16,7 @@ pub struct Export {
     /// The account.
     pub profile: Profile,
     /// How many recovery codes are unused.
-    pub recovery_codes: i64,
+    pub recovery_codes: usize,
     /// Sign-ins that are still kept, newest first.
     pub sessions: Vec<KeptSession>,
     /// Tries to sign in, newest first.
@@ -52,7 +52,7 @@ impl Accounts {
         Ok(Export {
             at: self.clock.now(),
             profile: self.profile_of(&account),
-            recovery_codes: self.store.unused_recovery_codes(id).await?,
+            recovery_codes: self.store.unused_recovery_codes(id).await?.len(),
             sessions: self.store.own_sessions(id, MOST).await?,
             attempts: self.store.own_attempts(id, MOST).await?,
             devices: self.store.own_devices(id).await?,

@@ -2,6 +2,7 @@
 //! factor, session.
 //! Until the password was right every answer is the same for known and unknown addresses.
 
+use super::challenge::Waiting;
 use super::lockout::Failure;
 use super::password::is_oversize;
 use super::session::Opening;
@@ -49,11 +50,9 @@ impl Accounts {
     async fn attempt(&self, email: &Email, typed: &Login, origin: &Origin) -> Result<Option<SignIn>, Error> {
         let account = self.store.account_by_email(email).await?;
         let key = self.lock_key(email, account.as_ref(), origin).await?;
-        if self.check_lock(&key).await.is_err_and(|e| matches!(e, Error::Locked)) {
-            // Nothing is compared: the answer does not depend on the password, and is the same for addresses
-            // without an account, so there is no difference in time to hide.
-            return Err(self.refuse(email, account.as_ref(), Error::Locked, origin).await?);
-        }
+        // While it is locked nothing is compared: the answer does not depend on the password, and is the same for
+        // addresses without an account, so there is no difference in time to hide.
+        self.refuse_while_locked(&key, email, account.as_ref(), origin).await?;
         let compared = self.compare(account.as_ref(), &typed.password).await?;
         match account {
             Some(account) if compared.right => {
@@ -105,11 +104,30 @@ impl Accounts {
         let mut tx = Tx::new();
         let hash = renewed.as_ref().unwrap_or(&account.password_hash);
         tx.admit_account(account.id, &account.password_hash, hash);
+        let methods = self.methods(account).await?;
+        if !methods.is_empty() && !self.trusted_device(account, origin).await? {
+            let waiting = Waiting { account, hash, methods, keep: typed.keep, browser: typed.browser };
+            return Ok(self.begin_challenge(tx, waiting).await?.map(SignIn::Challenge));
+        }
         // Only a whole sign-in forgives failures: a right password alone must not buy more guesses at a code (M-04).
         tx.clear_failures(&admitted.key, self.clock.now());
         let opening = Opening { account, amr: "pwd", keep: typed.keep, reason: "password" };
         let signed_in = self.open_session(tx, opening, origin).await?;
         Ok(signed_in.map(|s| SignIn::Done(Box::new(s))))
+    }
+
+    /// Refuses while `key` is locked, and writes that down.
+    pub(super) async fn refuse_while_locked(
+        &self,
+        key: &LockKey,
+        email: &Email,
+        account: Option<&AccountRow>,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        match self.check_lock(key).await {
+            Err(Error::Locked) => Err(self.refuse(email, account, Error::Locked, origin).await?),
+            other => other,
+        }
     }
 
     /// Writes down a refusal that is no wrong credential, and hands it back.

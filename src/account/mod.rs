@@ -4,20 +4,26 @@
 //! - `register` → `verify_email` → [`login`](Accounts::login) → `refresh` → `logout`: the life of a sign-in
 //! - `lockout`: when an account stops answering
 //! - [`password`]: what a password must be, and how it is hashed
+//! - `factor`, `challenge`, `verify_otp`: a second factor, the sign-in that waits for one, and its end
+//! - `email_otp`, `totp` (`qr`), `recovery`: the three factors · `elevation`, `elevate`: asking again before sensitive things
 //! - `create`: accounts made by the operator
 //! - `purge`: what the jobs remove
 //! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
 
+mod challenge;
 mod change_email;
 mod change_password;
 mod create;
 mod deletion;
 mod device;
+mod elevate;
 mod elevation;
+mod email_otp;
 mod ending;
 mod error;
 mod events;
 mod export;
+mod factor;
 mod form;
 mod history;
 mod link;
@@ -30,6 +36,8 @@ mod page;
 pub mod password;
 mod profile;
 mod purge;
+mod qr;
+mod recovery;
 mod refresh;
 mod register;
 mod renewal;
@@ -41,15 +49,18 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod totp;
 mod trail;
 mod types;
 mod unlock;
 mod verify_email;
+mod verify_otp;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use change_password::ChangePassword;
+pub use elevate::{Elevate, Elevated};
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
 pub use export::{Deed, Export};
@@ -62,7 +73,9 @@ pub use renewal::Look;
 pub use reset_password::{Proof, Reset};
 pub use sessions::{OwnDevice, OwnSession};
 pub use settings::*;
+pub use totp::Enrolment;
 pub use types::*;
+pub use verify_otp::Finish;
 
 pub use crate::store::{KeptAttempt, KeptDevice, KeptSession};
 

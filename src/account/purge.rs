@@ -15,9 +15,11 @@ const ENDED_SESSIONS: Duration = Duration::from_hours(24);
 
 #[expect(clippy::missing_errors_doc, reason = "all alike: Error::Unavailable when the store does not answer")]
 impl Accounts {
-    /// Mailed links and codes that have ended.
+    /// Mailed links and codes that have ended, and sign-ins that waited for one in vain.
     pub async fn purge_codes(&self) -> Result<u64, Error> {
-        Ok(self.store.purge_codes(self.clock.now(), PURGE_BATCH).await?)
+        let now = self.clock.now();
+        let codes = self.store.purge_codes(now, PURGE_BATCH).await?;
+        Ok(codes + self.store.purge_challenges(now, PURGE_BATCH).await?)
     }
 
     /// Sessions that ended or ran out more than a day ago.

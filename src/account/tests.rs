@@ -2,11 +2,16 @@
 //! are wide unless a test narrows them.
 
 mod change_password;
+mod elevating;
 mod hands;
 mod locking;
 mod passwords;
+mod recovery_codes;
 mod refreshing;
 mod resetting;
+mod second_factor;
+mod second_factor_kit;
+mod second_factor_totp;
 mod sign_in;
 mod sign_out;
 mod sign_up;
@@ -252,6 +257,8 @@ fn word<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::Locked) => "locked",
         Err(Error::ResetRequired) => "reset required",
         Err(Error::Closed) => "closed",
+        Err(Error::WrongCode) => "wrong code",
+        Err(Error::InvalidChallenge) => "challenge",
         Err(Error::SignInFirst) => "sign in first",
         Err(Error::ElevationRequired { second_factor: false }) => "elevate",
         Err(Error::ElevationRequired { second_factor: true }) => "elevate with a second factor",

@@ -88,6 +88,8 @@ impl Accounts {
         // newer one set stays inactive.
         tx.consume_code(row.id, now);
         tx.activate_account(account.id, now);
+        // Whatever stood there before the address was proved was not set by its owner.
+        tx.drop_factors(account.id);
         self.audit(&mut tx, "account.activated", &account.id.to_string(), origin);
         let welcome = Message::Welcome { name: account.name.clone(), home_link: self.page("/") };
         self.post(&mut tx, &account.email, &welcome);

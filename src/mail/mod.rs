@@ -37,6 +37,12 @@ impl Post {
         Self { brand: brand.to_owned() }
     }
 
+    /// In whose name.
+    #[must_use]
+    pub fn brand(&self) -> &str {
+        &self.brand
+    }
+
     /// Adds `message` for `to` to a transaction; it is sent once the transaction is committed.
     pub fn enqueue(&self, tx: &mut Tx, to: &Email, message: &Message, now: Timestamp, entropy: &dyn Entropy) {
         let render::Rendered { subject, text, html } = render::render(&self.brand, message);

@@ -7,6 +7,7 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod challenges;
 mod codes;
 mod devices;
 pub mod engine;
@@ -16,12 +17,14 @@ mod lockouts;
 mod migrate;
 mod outbox;
 mod own_data;
+mod recovery_codes;
 mod revocations;
 mod sessions;
 mod settings;
 mod signing_keys;
 #[cfg(test)]
 mod tests;
+mod totp;
 mod tx;
 mod value;
 
@@ -32,6 +35,7 @@ use tokio::sync::Notify;
 pub use accounts::*;
 pub use attempts::*;
 pub use audit::{AuditEntry, SYSTEM_ACTOR};
+pub use challenges::*;
 pub use codes::*;
 pub use devices::*;
 pub use error::StoreError;
@@ -43,6 +47,7 @@ pub use revocations::Revocation;
 pub use sessions::*;
 pub use settings::Settings;
 pub use signing_keys::SigningKeyRow;
+pub use totp::TotpRow;
 pub use tx::Tx;
 pub(crate) use value::params;
 pub use value::{Row, Value};

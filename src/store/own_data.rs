@@ -129,10 +129,4 @@ impl Store {
         };
         self.read(sql, params![id, most]).await?.iter().map(line).collect()
     }
-
-    /// How many recovery codes of the account are unused.
-    pub async fn unused_recovery_codes(&self, id: AccountId) -> Result<i64, StoreError> {
-        let sql = "SELECT count(*) FROM recovery_codes WHERE account_id = $1 AND used_at IS NULL";
-        self.read(sql, params![id]).await?.first().map_or(Ok(0), |row| row.int(0))
-    }
 }

@@ -202,6 +202,16 @@ impl Tx {
         );
     }
 
+    /// Writes down that the person has just proved who they are, and how, if that has become more. The transaction
+    /// fails when the session has ended.
+    pub fn elevate_session(&mut self, id: SessionId, amr: Option<&str>, now: Timestamp) {
+        self.must(
+            "UPDATE sessions SET auth_time = $2, amr = COALESCE($3, amr)
+             WHERE id = $1 AND ended_at IS NULL AND idle_expires > $2 AND expires_at > $2 RETURNING id",
+            params![id, now, amr],
+        );
+    }
+
     /// Ends the session; a session that has ended stays as it is.
     pub fn end_session(&mut self, id: SessionId, reason: &'static str, now: Timestamp) {
         self.push(

@@ -78,6 +78,17 @@ impl CookieNames {
         self.remember_device(signed_in.device.as_ref(), headers);
     }
 
+    /// Puts a new access token in the place of the one that is set; `life` is that of the session.
+    pub fn renew_access(&self, access: &Secret, life: Duration, headers: &mut HeaderMap) {
+        self.set(headers, self.access, access.expose(), "/", life);
+    }
+
+    /// What binds a challenge to this browser, if it has begun one.
+    #[must_use]
+    pub fn binding(&self, headers: &HeaderMap) -> Option<Secret> {
+        self.only(headers, self.challenge)
+    }
+
     /// Removes both tokens, with the attributes they were set with.
     pub fn sign_out(&self, headers: &mut HeaderMap) {
         self.set(headers, self.access, "", "/", Duration::ZERO);

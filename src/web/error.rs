@@ -259,6 +259,16 @@ impl From<Error> for Problem {
                 "Registration is closed",
                 "Accounts are made by an administrator here.",
             ),
+            Error::WrongCode => {
+                let detail = "This code is wrong, was used already or is too old.";
+                Self::new(S::UNAUTHORIZED, "wrong-code", "Wrong code", detail)
+            }
+            Error::InvalidChallenge => Self::new(
+                S::UNAUTHORIZED,
+                "invalid-challenge",
+                "Start again",
+                "This sign-in has ended or was begun on another device. Please start again with your password.",
+            ),
             Error::SignInFirst => Self::unauthenticated(),
             Error::ElevationRequired { second_factor } => Self::elevation_required(second_factor),
             Error::Forbidden(permission) => Self::new(

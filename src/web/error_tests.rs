@@ -27,6 +27,8 @@ async fn c_13_every_error_is_a_problem_with_its_own_type() {
         (Error::NotActivated, 403, "not-activated"),
         (Error::Deactivated, 403, "deactivated"),
         (Error::Locked, 423, "locked"),
+        (Error::WrongCode, 401, "wrong-code"),
+        (Error::InvalidChallenge, 401, "invalid-challenge"),
         (Error::InvalidToken, 400, "invalid-token"),
         (limited(0, Duration::from_secs(12)), 429, "rate-limited"),
         (Error::Busy { retry_after: Duration::from_secs(2) }, 503, "busy"),

@@ -91,6 +91,23 @@ pub fn router(state: WebState) -> Router {
         .on(routes::CHANGE_EMAIL_CODE, post(api::change_email::code))
         .on(routes::UNDO_DELETION, post(api::deletion::undo))
         .on(routes::EXPORT, get(api::export::get))
+        .on(routes::VERIFY_OTP, post(api::token_otp::verify))
+        .on(routes::RESEND_OTP, post(api::token_otp::resend))
+        .on(routes::ELEVATE, post(api::elevate::post))
+        .on(
+            routes::EMAIL_OTP,
+            get(api::two_factor_email::get)
+                .post(api::two_factor_email::on)
+                .delete(api::two_factor_email::off),
+        )
+        .on(
+            routes::TOTP,
+            get(api::two_factor_totp::get)
+                .post(api::two_factor_totp::enrol)
+                .delete(api::two_factor_totp::remove),
+        )
+        .on(routes::TOTP_CONFIRM, post(api::two_factor_totp::confirm))
+        .on(routes::RECOVERY_CODES, get(api::two_factor_recovery::get).post(api::two_factor_recovery::renew))
         .on(routes::ME, get(api::me::get))
         .on(routes::JWKS, get(api::jwks::get))
         .router

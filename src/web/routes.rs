@@ -54,6 +54,20 @@ pub const DEVICE: &str = "/2fa/devices/{id}/";
 pub const UNLOCK: &str = "/unlock/{uid}/{token}/";
 /// The mailed link "this was not me".
 pub const NOT_ME: &str = "/not-me/{uid}/{token}/";
+/// Finish a sign-in that waits for a second factor.
+pub const VERIFY_OTP: &str = "/token/verify-otp/";
+/// Mail another code for it.
+pub const RESEND_OTP: &str = "/token/resend-otp/";
+/// Prove again who one is.
+pub const ELEVATE: &str = "/elevate/";
+/// Codes by mail.
+pub const EMAIL_OTP: &str = "/2fa/email/";
+/// Codes from an app.
+pub const TOTP: &str = "/2fa/totp/";
+/// The first code from an app.
+pub const TOTP_CONFIRM: &str = "/2fa/totp/confirm/";
+/// Recovery codes.
+pub const RECOVERY_CODES: &str = "/2fa/recovery-codes/";
 /// Who is asking.
 pub const ME: &str = "/me/";
 /// The public keys (RFC 7517).
@@ -90,6 +104,13 @@ pub const ALL: &[&str] = &[
     DEVICE,
     UNLOCK,
     NOT_ME,
+    VERIFY_OTP,
+    RESEND_OTP,
+    ELEVATE,
+    EMAIL_OTP,
+    TOTP,
+    TOTP_CONFIRM,
+    RECOVERY_CODES,
     ME,
     JWKS,
     STATIC,

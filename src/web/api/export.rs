@@ -21,7 +21,7 @@ pub struct ExportBody {
     /// The account.
     profile: ProfileBody,
     /// How many recovery codes are unused.
-    recovery_codes_left: i64,
+    recovery_codes_left: usize,
     /// Sign-ins, newest first.
     sessions: Vec<ExportedSession>,
     /// Tries to sign in, newest first.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 
-use super::Detail;
+use super::answer::Detail;
 use super::verify_email::Nothing;
 use crate::web::WebState;
 use crate::web::error::{Problem, ProblemBody};

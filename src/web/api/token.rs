@@ -4,27 +4,38 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::answer::{ChallengeBegun, Person, Tokens};
 use crate::account::{Challenge, Error, Login, SignIn, SignedIn, User};
 use crate::gate::CrossSite;
 use crate::model::{Secret, constant_time_eq};
 use crate::web::WebState;
-use crate::web::error::Problem;
+use crate::web::error::{Problem, ProblemBody};
 use crate::web::extract::{ClientInfo, Hidden, Json, Presented, Visitor};
 
 /// What is sent for a password.
-#[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Deserialize, ToSchema, Default)]
+#[serde(deny_unknown_fields)]
 pub struct Issue {
+    /// E-mail address.
+    #[serde(default)]
+    #[schema(required = true)]
     email: String,
+    /// Password.
+    #[serde(default)]
+    #[schema(value_type = String, required = true)]
     password: Hidden,
+    /// Where the tokens go; in the answer if it is missing.
+    #[serde(default)]
     session: Option<SessionMode>,
+    /// Whether to stay signed in for longer.
+    #[serde(default)]
     keep: bool,
 }
 
 /// Where the tokens go.
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, ToSchema, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionMode {
     /// Into cookies that scripts cannot read.
@@ -32,13 +43,28 @@ pub enum SessionMode {
 }
 
 /// What is sent for a refresh token; nothing when it comes as a cookie.
-#[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Deserialize, ToSchema, Default)]
+#[serde(deny_unknown_fields)]
 pub struct Refresh {
+    /// The refresh token.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
     refresh: Hidden,
 }
 
-/// `POST /token/` -> 200
+/// Signs in with a password.
+#[utoipa::path(
+    post,
+    path = "/token/",
+    tag = "sign-in",
+    request_body = Issue,
+    responses(
+        (status = 200, description = "Signed in", body = Tokens),
+        (status = 202, description = "The password was right; a second factor is due", body = ChallengeBegun),
+        (status = 423, description = "Locked after too many failures", body = ProblemBody,
+         content_type = "application/problem+json"),
+    )
+)]
 pub async fn issue(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
@@ -58,7 +84,14 @@ pub async fn issue(
     })
 }
 
-/// `POST /token/refresh/` -> 200; the answer comes the way the refresh token came.
+/// New tokens for a refresh token; they come the way the refresh token came.
+#[utoipa::path(
+    post,
+    path = "/token/refresh/",
+    tag = "sign-in",
+    request_body = Option<Refresh>,
+    responses((status = 200, description = "New tokens", body = Tokens))
+)]
 pub async fn refresh(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
@@ -69,8 +102,8 @@ pub async fn refresh(
     let by_cookie = sent.is_none();
     let token = the_one(sent, presented.refresh).map_err(Problem::into_response)?;
     match state.accounts.refresh(&token, &origin).await {
-        Ok(signed_in) if by_cookie => Ok(as_cookies(&state, &signed_in, json!({}))),
-        Ok(signed_in) => Ok(as_json(&state, &signed_in, json!({}))),
+        Ok(signed_in) if by_cookie => Ok(as_cookies(&state, &signed_in, None)),
+        Ok(signed_in) => Ok(as_json(&state, &signed_in, None)),
         Err(error) => {
             // Cookies go only when the store said that they are dead, never because it could not answer.
             let dead = by_cookie && matches!(error, Error::InvalidToken);
@@ -84,26 +117,25 @@ pub async fn refresh(
 }
 
 /// The tokens, the way they were asked for.
-fn issued(state: &WebState, signed_in: &SignedIn, mode: Option<SessionMode>) -> Response {
-    let body = json!({ "user": user(&signed_in.user) });
+pub(super) fn issued(state: &WebState, signed_in: &SignedIn, mode: Option<SessionMode>) -> Response {
+    let user = Some(person(&signed_in.user));
     match mode {
-        Some(SessionMode::Cookie) => as_cookies(state, signed_in, body),
-        None => as_json(state, signed_in, body),
+        Some(SessionMode::Cookie) => as_cookies(state, signed_in, user),
+        None => as_json(state, signed_in, user),
     }
 }
 
 /// 202: a second factor is due.
 fn challenged(state: &WebState, challenge: &Challenge) -> Response {
-    let methods: Vec<_> = challenge.methods.iter().map(|m| m.as_str()).collect();
     let mut headers = HeaderMap::new();
     if let Some(binding) = &challenge.browser {
         state.cookies.bind_challenge(binding, challenge.expires_in, &mut headers);
     }
-    let body = json!({
-        "challenge": challenge.token.expose(),
-        "methods": methods,
-        "expires_in": challenge.expires_in.as_secs(),
-    });
+    let body = ChallengeBegun {
+        challenge: challenge.token.expose().to_owned(),
+        methods: challenge.methods.iter().map(|m| m.as_str().to_owned()).collect(),
+        expires_in: challenge.expires_in.as_secs(),
+    };
     (StatusCode::ACCEPTED, headers, axum::Json(body)).into_response()
 }
 
@@ -129,29 +161,35 @@ fn the_one(sent: Option<Secret>, cookie: Option<Secret>) -> Result<Secret, Probl
     }
 }
 
-fn user(user: &User) -> Value {
-    let roles: Vec<_> = user.roles.iter().map(|r| r.as_str()).collect();
-    json!({
-        "id": user.id.to_string(), "email": user.email, "name": user.name,
-        "roles": roles, "permissions": user.permissions,
-    })
+fn person(user: &User) -> Person {
+    Person {
+        id: user.id.to_string(),
+        email: user.email.clone(),
+        name: user.name.clone(),
+        roles: user.roles.iter().map(|r| r.as_str().to_owned()).collect(),
+        permissions: user.permissions.clone(),
+    }
 }
 
-fn as_json(state: &WebState, signed_in: &SignedIn, mut body: Value) -> Response {
-    body["access"] = signed_in.access.expose().into();
-    body["refresh"] = signed_in.refresh.expose().into();
-    body["token_type"] = "Bearer".into();
-    body["expires_in"] = signed_in.expires_in.as_secs().into();
+fn as_json(state: &WebState, signed_in: &SignedIn, user: Option<Person>) -> Response {
+    let body = Tokens {
+        access: Some(signed_in.access.expose().to_owned()),
+        refresh: Some(signed_in.refresh.expose().to_owned()),
+        token_type: Some("Bearer"),
+        expires_in: signed_in.expires_in.as_secs(),
+        user,
+    };
     // Not a credential: a client that keeps it is known the next time.
     let mut headers = HeaderMap::new();
     state.cookies.remember_device(signed_in.device.as_ref(), &mut headers);
     (headers, axum::Json(body)).into_response()
 }
 
-fn as_cookies(state: &WebState, signed_in: &SignedIn, mut body: Value) -> Response {
-    body["expires_in"] = signed_in.expires_in.as_secs().into();
+fn as_cookies(state: &WebState, signed_in: &SignedIn, user: Option<Person>) -> Response {
+    let expires_in = signed_in.expires_in.as_secs();
     let mut headers = HeaderMap::new();
     state.cookies.sign_in(signed_in, &mut headers);
+    let body = Tokens { access: None, refresh: None, token_type: None, expires_in, user };
     (headers, axum::Json(body)).into_response()
 }
 
