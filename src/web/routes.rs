@@ -26,6 +26,12 @@ pub const TOKEN_REFRESH: &str = "/token/refresh/";
 pub const ME: &str = "/me/";
 /// The public keys (RFC 7517).
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// The description of the API (OpenAPI).
+pub const OPENAPI: &str = "/openapi.json";
+/// The same to read and try.
+pub const DOCS: &str = "/docs/";
+/// What that page is made of.
+pub const DOCS_FILE: &str = "/docs/{file}";
 /// Style sheet, script, logo.
 pub const STATIC: &str = "/static/{file}";
 
@@ -44,5 +50,8 @@ pub const ALL: &[&str] = &[
     TOKEN_REFRESH,
     ME,
     JWKS,
+    OPENAPI,
+    DOCS,
+    DOCS_FILE,
     STATIC,
 ];

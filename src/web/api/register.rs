@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::answer::Said;
 use super::said;
 use crate::account::Register;
 use crate::web::WebState;
@@ -12,17 +13,31 @@ use crate::web::error::Problem;
 use crate::web::extract::{Hidden, Json, Visitor};
 
 /// What is sent.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = Registration)]
 pub struct Input {
+    /// What the person wants to be called.
+    #[schema(required, min_length = 1, max_length = 100, example = "Mia")]
     name: String,
+    /// Where the proof goes.
+    #[schema(required, format = "email", min_length = 3, max_length = 254, example = "mia@example.org")]
     email: String,
+    /// The operator decides how strong it must be; the answer to a weak one says so.
+    #[schema(required)]
     password: Hidden,
+    /// The same once more.
+    #[schema(required)]
     password_confirm: Hidden,
+    /// One of the roles that people may choose; some of them wait for approval.
     role: Option<String>,
 }
 
-/// `POST /register/` -> 202
+/// Registers an account.
+///
+/// The answer does not tell whether the address has an account already: its owner reads that in a mail.
+#[utoipa::path(post, path = "/register/", tag = "registration", request_body = Input,
+    responses((status = 202, description = "If the address can be registered, a mail is on its way.", body = Said)))]
 pub async fn post(
     State(state): State<WebState>,
     Visitor(origin): Visitor,

@@ -5,34 +5,48 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::answer::Said;
 use super::said;
 use crate::web::WebState;
 use crate::web::error::Problem;
 use crate::web::extract::{Json, Visitor};
 
 /// The typed code.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = VerifyCode)]
 pub struct Code {
+    /// The address that the code was mailed to.
+    #[schema(required, format = "email", min_length = 3, max_length = 254, example = "mia@example.org")]
     email: String,
+    /// As mailed; spaces do not matter.
+    #[schema(required, min_length = 1, example = "123456")]
     code: String,
 }
 
 /// Whom to mail again.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = ResendVerification)]
 pub struct Resend {
+    /// The address that waits for its proof.
+    #[schema(required, format = "email", min_length = 3, max_length = 254, example = "mia@example.org")]
     email: String,
 }
 
 /// The link says it all.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 const ACTIVE: &str = "The address is confirmed. You can sign in now.";
 
-/// `POST /verify-email/{uid}/{token}/` -> 200; a body is not needed.
+/// Proves an address by the mailed link.
+///
+/// A body is not needed.
+#[utoipa::path(post, path = "/verify-email/{uid}/{token}/", tag = "registration", request_body = Option<Nothing>,
+    params(("uid" = String, Path, description = "Whose link it is."), ("token" = String, Path, description = "The secret of the link.")),
+    responses((status = 200, description = "The address is confirmed.", body = Said)))]
 pub async fn link(
     State(state): State<WebState>,
     Path((uid, token)): Path<(String, String)>,
@@ -43,7 +57,9 @@ pub async fn link(
     Ok(said(StatusCode::OK, ACTIVE))
 }
 
-/// `POST /verify-email/code/` -> 200
+/// Proves an address by the mailed code.
+#[utoipa::path(post, path = "/verify-email/code/", tag = "registration", request_body = Code,
+    responses((status = 200, description = "The address is confirmed.", body = Said)))]
 pub async fn code(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
@@ -53,7 +69,11 @@ pub async fn code(
     Ok(said(StatusCode::OK, ACTIVE))
 }
 
-/// `POST /resend-verification/` -> 202, whoever asks for whom.
+/// Mails link and code again.
+///
+/// The answer is the same whoever asks for whom.
+#[utoipa::path(post, path = "/resend-verification/", tag = "registration", request_body = Resend,
+    responses((status = 202, description = "If the address waits for confirmation, a mail is on its way.", body = Said)))]
 pub async fn resend(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
