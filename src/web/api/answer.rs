@@ -5,16 +5,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// Something was done.
+/// What happened.
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct Said {
+pub struct Detail {
     /// A sentence for people.
-    pub detail: String,
+    detail: String,
 }
 
-/// `{"detail": …}`
-pub fn said(status: StatusCode, detail: impl Into<String>) -> Response {
-    (status, Json(Said { detail: detail.into() })).into_response()
+/// The sentence as an answer.
+pub fn detail(status: StatusCode, sentence: &str) -> Response {
+    (status, Json(Detail { detail: sentence.to_owned() })).into_response()
 }
 
 /// Whose account it is.

@@ -1,6 +1,6 @@
 //! The JSON door. Every file is one use case: read the body, call, shape the answer.
 
-pub mod answer;
+mod answer;
 pub mod jwks;
 pub mod logout;
 pub mod me;
@@ -8,5 +8,3 @@ pub mod openapi;
 pub mod register;
 pub mod token;
 pub mod verify_email;
-
-use answer::said;

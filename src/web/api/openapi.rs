@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, Path};
-use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use utoipa_swagger_ui::Config;
@@ -83,10 +82,6 @@ pub async fn file(Path(file): Path<String>) -> Response {
 }
 
 fn with_headers(content_type: &str, bytes: Bytes) -> Response {
-    let mut response = bytes.into_response();
-    let headers = response.headers_mut();
-    headers.extend(HeaderValue::from_str(content_type).map(|value| (CONTENT_TYPE, value)));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
-    response
+    let fixed = [(CACHE_CONTROL, "public, max-age=3600"), (CONTENT_SECURITY_POLICY, CSP)];
+    ([(CONTENT_TYPE, content_type)], fixed, bytes).into_response()
 }

@@ -5,8 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::Said;
-use super::said;
+use super::answer::{Detail, detail};
 use crate::account::Register;
 use crate::web::WebState;
 use crate::web::error::Problem;
@@ -37,7 +36,7 @@ pub struct Input {
 ///
 /// The answer does not tell whether the address has an account already: its owner reads that in a mail.
 #[utoipa::path(post, path = "/register/", tag = "registration", request_body = Input,
-    responses((status = 202, description = "If the address can be registered, a mail is on its way.", body = Said)))]
+    responses((status = 202, description = "If the address can be registered, a mail is on its way.", body = Detail)))]
 pub async fn post(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
@@ -51,6 +50,6 @@ pub async fn post(
         role: input.role.filter(|r| !r.is_empty()),
     };
     state.accounts.register(register, &origin).await?;
-    let detail = "If this address can be registered, a mail with a link and a code is on its way.";
-    Ok(said(StatusCode::ACCEPTED, detail))
+    let sentence = "If this address can be registered, a mail with a link and a code is on its way.";
+    Ok(detail(StatusCode::ACCEPTED, sentence))
 }

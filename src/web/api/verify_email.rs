@@ -5,8 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::Said;
-use super::said;
+use super::answer::{Detail, detail};
 use crate::web::WebState;
 use crate::web::error::Problem;
 use crate::web::extract::{Json, Visitor};
@@ -46,7 +45,7 @@ const ACTIVE: &str = "The address is confirmed. You can sign in now.";
 /// A body is not needed.
 #[utoipa::path(post, path = "/verify-email/{uid}/{token}/", tag = "registration", request_body = Option<Nothing>,
     params(("uid" = String, Path, description = "Whose link it is."), ("token" = String, Path, description = "The secret of the link.")),
-    responses((status = 200, description = "The address is confirmed.", body = Said)))]
+    responses((status = 200, description = "The address is confirmed.", body = Detail)))]
 pub async fn link(
     State(state): State<WebState>,
     Path((uid, token)): Path<(String, String)>,
@@ -54,32 +53,32 @@ pub async fn link(
     _: Option<Json<Nothing>>,
 ) -> Result<Response, Problem> {
     state.accounts.verify_by_link(&uid, &token, &origin).await?;
-    Ok(said(StatusCode::OK, ACTIVE))
+    Ok(detail(StatusCode::OK, ACTIVE))
 }
 
 /// Proves an address by the mailed code.
 #[utoipa::path(post, path = "/verify-email/code/", tag = "registration", request_body = Code,
-    responses((status = 200, description = "The address is confirmed.", body = Said)))]
+    responses((status = 200, description = "The address is confirmed.", body = Detail)))]
 pub async fn code(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
     Json(input): Json<Code>,
 ) -> Result<Response, Problem> {
     state.accounts.verify_by_code(&input.email, &input.code, &origin).await?;
-    Ok(said(StatusCode::OK, ACTIVE))
+    Ok(detail(StatusCode::OK, ACTIVE))
 }
 
 /// Mails link and code again.
 ///
 /// The answer is the same whoever asks for whom.
 #[utoipa::path(post, path = "/resend-verification/", tag = "registration", request_body = Resend,
-    responses((status = 202, description = "If the address waits for confirmation, a mail is on its way.", body = Said)))]
+    responses((status = 202, description = "If the address waits for confirmation, a mail is on its way.", body = Detail)))]
 pub async fn resend(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
     Json(input): Json<Resend>,
 ) -> Result<Response, Problem> {
     state.accounts.resend_verification(&input.email, &origin).await?;
-    let detail = "If this address waits for confirmation, a new mail is on its way.";
-    Ok(said(StatusCode::ACCEPTED, detail))
+    let sentence = "If this address waits for confirmation, a new mail is on its way.";
+    Ok(detail(StatusCode::ACCEPTED, sentence))
 }

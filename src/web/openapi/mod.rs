@@ -1,7 +1,7 @@
 //! The description of the API (OpenAPI 3.1), made of what stands beside the handlers.
 //!
 //! A new endpoint is one line in `paths` below. Its handler says what is special about it; what every operation can be
-//! refused for is added by [`refusals`], its id and the form of an optional body by [`operations`]. A test holds the
+//! refused for is added by [`refusals`], id, title and the form of an optional body by [`operations`]. A test holds the
 //! result against the router.
 
 mod operations;
@@ -12,7 +12,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, Server};
 
-use operations::{Named, OptionalBodies};
+use operations::{Named, OptionalBodies, Titled};
 use refusals::Refusals;
 use schemas::NoEmptyDefaults;
 
@@ -59,7 +59,7 @@ this site. Sensitive operations want a recent proof of identity and answer 403 `
         api::openapi::get,
     ),
     components(schemas(super::error::ProblemBody)),
-    modifiers(&Named, &OptionalBodies, &NoEmptyDefaults, &Refusals),
+    modifiers(&Named, &Titled, &OptionalBodies, &NoEmptyDefaults, &Refusals),
 )]
 struct Described;
 

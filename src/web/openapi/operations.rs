@@ -35,6 +35,37 @@ fn id(method: &str, path: &str) -> String {
     words.fold(method.to_owned(), |id, word| format!("{id}_{word}"))
 }
 
+/// Gives each operation a title. The documentation of many handlers begins with method and path, for those who read the
+/// code; the document has these anyway, so there the success is the title. What functions say about `# Errors` is not
+/// for clients either.
+pub struct Titled;
+
+impl Modify for Titled {
+    fn modify(&self, document: &mut OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            for (_, operation) in of(item) {
+                operation.description = operation.description.take().and_then(|text| about(&text));
+                if operation.summary.as_deref().is_none_or(|title| title.starts_with('`')) {
+                    operation.summary = success(operation);
+                }
+            }
+        }
+    }
+}
+
+fn about(text: &str) -> Option<String> {
+    let text = text.split("# Errors").next().unwrap_or_default().trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn success(operation: &Operation) -> Option<String> {
+    let (_, response) = operation.responses.responses.iter().find(|(status, _)| status.starts_with('2'))?;
+    match response {
+        RefOr::T(response) => Some(response.description.trim_end_matches('.').to_owned()),
+        RefOr::Ref(_) => None,
+    }
+}
+
 /// A handler that takes `Option<Json<T>>` says `request_body = Option<T>`: no body, which is not the same as the `null`
 /// that the macro makes of it.
 pub struct OptionalBodies;
@@ -72,5 +103,11 @@ mod tests {
     fn ids_are_words() {
         assert_eq!(id("post", "/verify-email/{uid}/{token}/"), "post_verify_email_uid_token");
         assert_eq!(id("get", "/.well-known/jwks.json"), "get_well_known_jwks_json");
+    }
+
+    #[test]
+    fn errors_of_functions_are_not_for_clients() {
+        assert_eq!(about("More.\n\n# Errors\nThe problem.").as_deref(), Some("More."));
+        assert_eq!(about("# Errors\nThe problem."), None);
     }
 }
