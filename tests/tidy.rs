@@ -5,6 +5,7 @@
 //! - `imports`   holds the tree to the table
 //! - `shape`     heads, lengths, parameters
 //! - `words`     what must not stand in a file
+//! - `schemas`   names in the description of the API
 //! - `coverage`  cases, reasons, routes and templates that nothing exercises
 //! - `live`      what only the running code knows: reason ids, routes, `config.yaml`
 //! - `tree`, `paths`, `finding`  the tools: files, the paths in them, and how a finding looks
@@ -22,6 +23,8 @@ mod imports;
 mod live;
 #[path = "tidy/paths.rs"]
 mod paths;
+#[path = "tidy/schemas.rs"]
+mod schemas;
 #[path = "tidy/shape.rs"]
 mod shape;
 #[path = "tidy/table.rs"]

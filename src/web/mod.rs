@@ -15,6 +15,7 @@ pub mod error;
 mod extract;
 mod headers;
 mod next;
+mod openapi;
 mod ops;
 mod pages;
 pub mod routes;
@@ -26,7 +27,7 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
-use axum::{Router, extract::State};
+use axum::{Extension, Router, extract::State};
 
 pub use cookies::CookieNames;
 pub use extract::{Caller, ClientInfo, Presented};
@@ -59,6 +60,7 @@ pub struct WebState {
 
 /// Everything below `auth_prefix`.
 pub fn router(state: WebState) -> Router {
+    let document = api::openapi::Document::new(&state.settings, &state.cookies);
     Mount::below(&state.settings.auth_prefix)
         // pages
         .on(routes::HOME, get(pages::home::show))
@@ -110,6 +112,9 @@ pub fn router(state: WebState) -> Router {
         .on(routes::RECOVERY_CODES, get(api::two_factor_recovery::get).post(api::two_factor_recovery::renew))
         .on(routes::ME, get(api::me::get))
         .on(routes::JWKS, get(api::jwks::get))
+        .on(routes::OPENAPI, get(api::openapi::get).layer(Extension(document)))
+        .on(routes::DOCS, get(api::openapi::page))
+        .on(routes::DOCS_FILE, get(api::openapi::file))
         .router
         .fallback(pages::not_found)
         .method_not_allowed_fallback(pages::method_not_allowed)

@@ -72,6 +72,12 @@ pub const RECOVERY_CODES: &str = "/2fa/recovery-codes/";
 pub const ME: &str = "/me/";
 /// The public keys (RFC 7517).
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// The description of the API (OpenAPI).
+pub const OPENAPI: &str = "/openapi.json";
+/// The same to read and try.
+pub const DOCS: &str = "/docs/";
+/// What that page is made of.
+pub const DOCS_FILE: &str = "/docs/{file}";
 /// Style sheet, script, logo.
 pub const STATIC: &str = "/static/{file}";
 
@@ -113,5 +119,8 @@ pub const ALL: &[&str] = &[
     RECOVERY_CODES,
     ME,
     JWKS,
+    OPENAPI,
+    DOCS,
+    DOCS_FILE,
     STATIC,
 ];

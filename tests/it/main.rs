@@ -1,6 +1,7 @@
 //! The one integration binary: a real gateway, a raw upstream, raw sockets. `support` is the stage; each other file is a
 //! group of cases, named by the ids of the security page where one applies.
 
+mod api_fuzz;
 mod browser;
 mod browser_driver;
 mod flows;
@@ -20,6 +21,7 @@ mod jwt_forge;
 mod jwt_forms;
 mod jwt_use;
 mod leftovers;
+mod openapi;
 mod paths;
 mod refresh_answers;
 mod sessions;

@@ -11,14 +11,22 @@ use crate::web::extract::{Caller, Hidden, Json, Presented, Visitor};
 use crate::web::{CookieNames, WebState};
 
 /// What may be sent.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = SignOut)]
 pub struct Input {
+    /// Ends the session of this refresh token; without it, that of the access token or the cookies.
     refresh: Hidden,
+    /// Ends all sessions of the account.
     all: bool,
 }
 
-/// `POST /logout/` -> 204, also for those who are not signed in.
+/// Signs out.
+///
+/// Also answers 204 to those who are not signed in any more. Cookies are removed.
+#[utoipa::path(post, path = "/logout/", tag = "sign-in", request_body = Option<Input>,
+    security((), ("bearer" = []), ("cookie" = [])),
+    responses((status = 204, description = "The session has ended.")))]
 pub async fn post(
     State(state): State<WebState>,
     Visitor(origin): Visitor,

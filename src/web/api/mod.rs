@@ -12,6 +12,7 @@ pub mod jwks;
 pub mod logout;
 pub mod me;
 pub mod not_me;
+pub mod openapi;
 pub mod password_reset;
 pub mod profile;
 pub mod register;

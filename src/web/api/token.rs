@@ -3,8 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::answer::{ChallengeBegun, Person, Tokens};
 use crate::account::{Challenge, Error, Login, SignIn, SignedIn, User};
@@ -15,27 +14,24 @@ use crate::web::error::{Problem, ProblemBody};
 use crate::web::extract::{ClientInfo, Hidden, Json, Presented, Visitor};
 
 /// What is sent for a password.
-#[derive(Deserialize, ToSchema, Default)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Default, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = SignIn)]
 pub struct Issue {
-    /// E-mail address.
-    #[serde(default)]
-    #[schema(required = true)]
+    /// The address of the account.
+    #[schema(required, format = "email", min_length = 3, max_length = 254, example = "mia@example.org")]
     email: String,
-    /// Password.
-    #[serde(default)]
-    #[schema(value_type = String, required = true)]
+    /// The account's password.
+    #[schema(required)]
     password: Hidden,
-    /// Where the tokens go; in the answer if it is missing.
-    #[serde(default)]
+    /// `cookie`: the tokens become cookies that scripts cannot read, and are not in the answer.
     session: Option<SessionMode>,
-    /// Whether to stay signed in for longer.
-    #[serde(default)]
+    /// Whether the session outlives the browser's.
     keep: bool,
 }
 
 /// Where the tokens go.
-#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[derive(Deserialize, Serialize, Clone, Copy, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionMode {
     /// Into cookies that scripts cannot read.
@@ -43,28 +39,23 @@ pub enum SessionMode {
 }
 
 /// What is sent for a refresh token; nothing when it comes as a cookie.
-#[derive(Deserialize, ToSchema, Default)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Default, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Refresh {
-    /// The refresh token.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    /// The newest refresh token of the session.
     refresh: Hidden,
 }
 
 /// Signs in with a password.
-#[utoipa::path(
-    post,
-    path = "/token/",
-    tag = "sign-in",
-    request_body = Issue,
-    responses(
-        (status = 200, description = "Signed in", body = Tokens),
-        (status = 202, description = "The password was right; a second factor is due", body = ChallengeBegun),
-        (status = 423, description = "Locked after too many failures", body = ProblemBody,
-         content_type = "application/problem+json"),
-    )
-)]
+///
+/// A refusal with 403 comes after the right password only, so it tells nobody else about the account.
+#[utoipa::path(post, path = "/token/", tag = "sign-in", request_body = Issue, responses(
+    (status = 200, description = "Signed in.", body = Tokens),
+    (status = 202, description = "The password was right, and a second factor is due.", body = ChallengeBegun),
+    (status = 401, description = "Address or password are wrong.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "The account may not sign in, or the call came from another site.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 423, description = "Too many failures; the account is locked for a while.", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub async fn issue(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
@@ -84,14 +75,13 @@ pub async fn issue(
     })
 }
 
-/// New tokens for a refresh token; they come the way the refresh token came.
-#[utoipa::path(
-    post,
-    path = "/token/refresh/",
-    tag = "sign-in",
-    request_body = Option<Refresh>,
-    responses((status = 200, description = "New tokens", body = Tokens))
-)]
+/// New tokens for a refresh token.
+///
+/// The answer comes the way the refresh token came: in the body or as cookies. Each refresh token is good once.
+#[utoipa::path(post, path = "/token/refresh/", tag = "sign-in", request_body = Option<Refresh>, responses(
+    (status = 200, description = "New tokens.", body = Tokens),
+    (status = 401, description = "The refresh token is not valid any more, or there is none.", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub async fn refresh(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
