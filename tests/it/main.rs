@@ -22,6 +22,7 @@ mod jwt_use;
 mod leftovers;
 mod paths;
 mod refresh_answers;
+mod second_factor;
 mod sessions;
 mod streaming;
 mod support;
