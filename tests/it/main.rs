@@ -24,6 +24,7 @@ mod leftovers;
 mod openapi;
 mod paths;
 mod refresh_answers;
+mod second_factor;
 mod sessions;
 mod streaming;
 mod support;

@@ -5,9 +5,10 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::verify_email::Nothing;
 use crate::web::WebState;
 use crate::web::error::Problem;
-use crate::web::extract::{Member, Visitor};
+use crate::web::extract::{Json as Sent, Member, Visitor};
 
 /// Whether a factor is switched on.
 #[derive(Serialize, ToSchema)]
@@ -40,6 +41,7 @@ pub async fn on(
     State(state): State<WebState>,
     Member(me): Member,
     Visitor(origin): Visitor,
+    _: Option<Sent<Nothing>>,
 ) -> Result<Json<Factor>, Problem> {
     state.accounts.set_email_otp(&me, true, &origin).await?;
     Ok(Json(Factor { enabled: true }))

@@ -5,10 +5,11 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::verify_email::Nothing;
 use crate::model::Secret;
 use crate::web::WebState;
 use crate::web::error::{Problem, ProblemBody};
-use crate::web::extract::{Member, Visitor};
+use crate::web::extract::{Json as Sent, Member, Visitor};
 
 /// How many are left.
 #[derive(Serialize, ToSchema)]
@@ -58,6 +59,7 @@ pub async fn renew(
     State(state): State<WebState>,
     Member(me): Member,
     Visitor(origin): Visitor,
+    _: Option<Sent<Nothing>>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     Ok(Json(RecoveryCodes::from(state.accounts.renew_recovery_codes(&me, &origin).await?)))
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::two_factor_email::Factor;
 use super::two_factor_recovery::RecoveryCodes;
+use super::verify_email::Nothing;
 use crate::web::WebState;
 use crate::web::error::{Problem, ProblemBody};
 use crate::web::extract::{Hidden, Json as Sent, Member, Visitor};
@@ -61,6 +62,7 @@ pub async fn enrol(
     State(state): State<WebState>,
     Member(me): Member,
     Visitor(origin): Visitor,
+    _: Option<Sent<Nothing>>,
 ) -> Result<Json<Enrolled>, Problem> {
     let enrolment = state.accounts.enrol_totp(&me, &origin).await?;
     Ok(Json(Enrolled {
