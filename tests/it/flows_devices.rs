@@ -12,7 +12,7 @@ fn login(app: &TestApp, email: &str, password: &str) -> Answer {
 }
 
 fn call(app: &TestApp, person: &Person, method: &str, path: &str) -> Answer {
-    app.ask(request(method, &format!("/auth{path}"), &person.bearer(), b""))
+    app.ask(request(method, path, &person.bearer(), b""))
 }
 
 /// The path of the link in a mail.
@@ -83,7 +83,7 @@ fn t_14_sessions_can_be_seen_and_ended_by_their_owner_only() {
     let other = app.sign_in(&person.email);
     let third = app.sign_in(&person.email);
     assert_eq!(app.ask(get("/auth/sessions/", "")).status, 401);
-    let list = call(&app, &person, "GET", "/sessions/").json();
+    let list = call(&app, &person, "GET", "/auth/sessions/").json();
     let items = list["items"].as_array().unwrap();
     assert_eq!(items.len(), 3);
     for name in ["id", "current", "ip", "user_agent", "created_at", "last_seen_at", "expires_at", "amr"] {
@@ -91,10 +91,10 @@ fn t_14_sessions_can_be_seen_and_ended_by_their_owner_only() {
     }
     let current: Vec<_> = items.iter().filter(|i| i["current"] == json!(true)).map(|i| &i["id"]).collect();
     assert_eq!(current, [&json!(person.session.to_string())]);
-    let path = format!("/sessions/{}/", other.session);
+    let path = format!("/auth/sessions/{}/", other.session);
     assert_eq!(call(&app, &person, "GET", &path).json()["ip"], json!("127.0.0.1"));
     for method in ["GET", "DELETE"] {
-        for foreign in [&path, "/sessions/00000000-0000-4000-8000-000000000000/", "/sessions/x/"] {
+        for foreign in [&path, "/auth/sessions/00000000-0000-4000-8000-000000000000/", "/auth/sessions/x/"] {
             let answer = call(&app, &stranger, method, foreign);
             assert_eq!((answer.status, problem(&answer).as_str()), (404, "not-found"), "{method} {foreign}");
         }
@@ -102,7 +102,7 @@ fn t_14_sessions_can_be_seen_and_ended_by_their_owner_only() {
     assert_eq!(call(&app, &person, "DELETE", &path).status, 204);
     assert_eq!(call(&app, &person, "DELETE", &path).status, 404);
     assert_eq!(app.ask(get("/api/x", &other.bearer())).status, 401, "at once");
-    assert_eq!(call(&app, &person, "DELETE", "/sessions/").status, 204);
+    assert_eq!(call(&app, &person, "DELETE", "/auth/sessions/").status, 204);
     assert_eq!(app.ask(get("/api/x", &third.bearer())).status, 401);
     assert_eq!(app.ask(get("/api/x", &person.bearer())).status, 200, "the one that asks lives on");
     let mut browser = Browser::of(&app, &person);
@@ -116,17 +116,17 @@ fn t_14_sessions_can_be_seen_and_ended_by_their_owner_only() {
 fn devices_can_be_seen_and_forgotten_by_their_owner_only() {
     let app = TestApp::start();
     let (person, stranger) = (app.person("user"), app.person("user"));
-    let list = call(&app, &person, "GET", "/2fa/devices/").json();
+    let list = call(&app, &person, "GET", "/auth/2fa/devices/").json();
     let device = &list["items"][0];
     assert_eq!((&device["current"], device.get("trusted_until")), (&json!(true), None), "{list}");
-    let path = format!("/2fa/devices/{}/", device["id"].as_str().unwrap());
+    let path = format!("/auth/2fa/devices/{}/", device["id"].as_str().unwrap());
     assert_eq!(call(&app, &stranger, "DELETE", &path).status, 404);
-    assert_eq!(call(&app, &person, "DELETE", "/2fa/devices/x/").status, 404);
+    assert_eq!(call(&app, &person, "DELETE", "/auth/2fa/devices/x/").status, 404);
     assert_eq!(call(&app, &person, "DELETE", &path).status, 204);
     assert_eq!(call(&app, &person, "DELETE", &path).status, 404);
     app.sign_in(&person.email);
-    assert_eq!(call(&app, &person, "DELETE", "/2fa/devices/").status, 204);
-    assert_eq!(call(&app, &person, "GET", "/2fa/devices/").json(), json!({ "items": [] }));
+    assert_eq!(call(&app, &person, "DELETE", "/auth/2fa/devices/").status, 204);
+    assert_eq!(call(&app, &person, "GET", "/auth/2fa/devices/").json(), json!({ "items": [] }));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn l_13_t_17_the_history_comes_in_pages_and_shows_no_secret() {
     let mut reasons = Vec::new();
     let mut next = String::new();
     for _ in 0..3 {
-        let page = call(&app, &person, "GET", &format!("/activity/?limit=2&cursor={next}")).json();
+        let page = call(&app, &person, "GET", &format!("/auth/activity/?limit=2&cursor={next}")).json();
         let items = page["items"].as_array().unwrap();
         reasons.extend(items.iter().map(|i| (i["outcome"].clone(), i["reason"].clone())));
         match page["next"].as_str() {
@@ -150,13 +150,13 @@ fn l_13_t_17_the_history_comes_in_pages_and_shows_no_secret() {
     }
     let wrong = (json!("failure"), json!("wrong_credentials"));
     assert_eq!(reasons, [wrong.clone(), wrong.clone(), wrong, (json!("success"), json!("password"))]);
-    let first: Value = call(&app, &person, "GET", "/activity/").json();
+    let first: Value = call(&app, &person, "GET", "/auth/activity/").json();
     assert!(first["next"].is_null() && first["items"][0]["at"].as_str().unwrap().ends_with('Z'), "{first}");
     for query in ["cursor=1", "cursor='", "limit=0", "limit=1000", "limit=x", "sort=at", "limit=2&limit=3"] {
-        let answer = call(&app, &person, "GET", &format!("/activity/?{query}"));
+        let answer = call(&app, &person, "GET", &format!("/auth/activity/?{query}"));
         assert_eq!((answer.status, problem(&answer).as_str()), (400, "malformed-query"), "{query}");
     }
-    for path in ["/activity/", "/sessions/", "/2fa/devices/", "/me/"] {
+    for path in ["/auth/activity/", "/auth/sessions/", "/auth/2fa/devices/", "/auth/me/"] {
         let body = call(&app, &person, "GET", path).text();
         for secret in [&person.access, &person.refresh, PASSWORD, "$argon2"] {
             assert!(!body.contains(secret), "{path}");

@@ -16,14 +16,14 @@ fn me(signed_in: &SignedIn) -> Me {
     }
 }
 
-/// `uid` and `token` of the link in each mail of a kind, oldest first.
-async fn links(house: &House, kind: &'static str, flow: &str) -> Vec<(String, String)> {
-    let mails = house.mails(kind).await;
+/// `uid` and `token` of each link "this was not me", oldest first.
+async fn links(house: &House) -> Vec<(String, String)> {
+    let mails = house.mails("new_device").await;
     let read = |text: &str| {
-        let link = text.split_whitespace().find(|w| w.contains(flow)).unwrap();
+        let link = text.split_whitespace().find(|w| w.contains("/not-me/")).unwrap();
         let mut parts = link.trim_end_matches('/').rsplit('/');
         let (token, uid) = (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned());
-        assert_eq!(link, format!("https://gate.example/auth{flow}{uid}/{token}/"));
+        assert_eq!(link, format!("https://gate.example/auth/not-me/{uid}/{token}/"));
         (uid, token)
     };
     mails.iter().map(|(_, text)| read(text)).collect()
@@ -130,7 +130,7 @@ async fn t_08_not_me_ends_every_session_forgets_the_devices_and_forces_a_reset()
     let known = with(mine.device.as_ref());
     let thief = house.login_from(MINE, GOOD, &from("192.0.2.66")).await.unwrap();
     let second = house.login_from(MINE, GOOD, &from("192.0.2.67")).await.unwrap();
-    let all = links(&house, "new_device", "/not-me/").await;
+    let all = links(&house).await;
     assert_eq!(all.len(), 2);
     let (uid, token) = &all[0];
     house.accounts.check_not_me(uid, token).await.unwrap();
@@ -154,7 +154,7 @@ async fn t_12_each_link_of_several_counts_and_none_counts_twice() {
     for ip in ["192.0.2.66", "192.0.2.67"] {
         house.login_from(MINE, GOOD, &from(ip)).await.unwrap();
     }
-    let all = links(&house, "new_device", "/not-me/").await;
+    let all = links(&house).await;
     for (uid, token) in &all {
         house.accounts.check_not_me(uid, token).await.unwrap();
         assert_eq!(word(&house.accounts.check_unlock(uid, token).await), "token", "of another purpose");
@@ -178,7 +178,7 @@ async fn the_link_not_me_lives_for_a_week() {
     house.member(MINE).await;
     house.login(MINE, GOOD).await.unwrap();
     house.login(MINE, GOOD).await.unwrap();
-    let (uid, token) = links(&house, "new_device", "/not-me/").await.remove(0);
+    let (uid, token) = links(&house).await.remove(0);
     house.clock.advance(secs(7 * 86_400 - 1));
     house.accounts.check_not_me(&uid, &token).await.unwrap();
     house.clock.advance(secs(1));
