@@ -4,6 +4,10 @@
 mod change_password;
 mod elevating;
 mod hands;
+mod costs;
+mod devices;
+mod history;
+mod limits;
 mod locking;
 mod passwords;
 mod recovery_codes;
@@ -12,9 +16,11 @@ mod resetting;
 mod second_factor;
 mod second_factor_kit;
 mod second_factor_totp;
+mod sessions;
 mod sign_in;
 mod sign_out;
 mod sign_up;
+mod unlocking;
 
 use std::path::PathBuf;
 use std::sync::Arc;
