@@ -1,15 +1,19 @@
 //! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
+mod change_email;
 mod change_password;
+mod deletion;
 mod hands;
 mod locking;
 mod passwords;
+mod profile;
 mod refreshing;
 mod resetting;
 mod sign_in;
 mod sign_out;
 mod sign_up;
+mod sign_up_rules;
 
 use std::path::PathBuf;
 use std::sync::Arc;

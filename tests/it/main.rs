@@ -20,6 +20,7 @@ mod jwt_forge;
 mod jwt_forms;
 mod jwt_use;
 mod leftovers;
+mod own_account;
 mod paths;
 mod refresh_answers;
 mod sessions;
