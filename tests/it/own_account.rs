@@ -119,7 +119,7 @@ fn a_changed_password_keeps_this_session_and_ends_the_others() {
         assert_eq!(change("Wrong-Pass-1").status, 422, "{n}");
     }
     assert_eq!(change("Wrong-Pass-1").status, 422);
-    let locked = change(BETTER);
+    let locked = change(PASSWORD);
     assert_eq!(
         (locked.status, problem(&locked).as_str()),
         (423, "locked"),
@@ -187,7 +187,7 @@ fn an_old_proof_is_not_enough_for_what_cannot_be_taken_back() {
     let app = TestApp::start();
     let person = app.person("user");
     let stale = app.minted(&person, |grant| {
-        grant.auth_time = grant.auth_time.before(std::time::Duration::from_secs(601))
+        grant.auth_time = grant.auth_time.before(std::time::Duration::from_secs(601));
     });
     let body = json!({ "email": "new@example.org" });
     for (method, path, body) in [("POST", "/change-email/", Some(&body)), ("DELETE", "/profile/", None)] {

@@ -106,3 +106,21 @@ async fn a_role_that_needs_approval_waits_beyond_a_reset() {
     assert_eq!(profile.requested_role.as_deref(), Some("organizer"));
     assert_eq!(profile.user.roles, [RoleName::parse("participant").unwrap()]);
 }
+
+#[tokio::test]
+async fn r_09_an_invitation_is_not_registered_over_and_its_roles_stay() {
+    let house = House::new();
+    let sql =
+        "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at, must_reset)
+               VALUES ($1, $2, 'Ada', 'none', 1, 1, TRUE) RETURNING id";
+    let id = "00000000-0000-4000-8000-000000000001";
+    house.store.write(sql, vec![id.into(), MINE.into()]).await.unwrap();
+    let sql = "INSERT INTO account_roles (account_id, role) VALUES ($1, 'admin') RETURNING role";
+    house.store.write(sql, vec![id.into()]).await.unwrap();
+    house.register(MINE, "Stranger-Danger-71").await.unwrap();
+    assert!(house.activations().await.is_empty());
+    let letter = house.ask_reset().await;
+    house.reset(letter.by_link(), BETTER).await.unwrap();
+    let user = house.login(MINE, BETTER).await.unwrap().user;
+    assert_eq!((user.name.as_str(), user.permissions), ("Ada", vec!["*".to_owned()]));
+}
