@@ -9,7 +9,12 @@
 //! before its owner has clicked, the owner's older link is dead and cannot activate the other's password; and
 //! whatever an earlier registrant had set is gone when the owner registers. Nobody can sign in before
 //! the proof, so there are no sessions to take over. What no scheme of this kind can help against is an owner who clicks
-//! the newest mail although somebody else caused it; the mail therefore names the person it was registered for.
+//! the newest mail although somebody else caused it; the mail therefore names the person it was registered for. The
+//! way in that never trusts a registration is the reset: it proves the address and sets the password in one step, and
+//! it takes the place of the activation.
+//!
+//! An invited person (the account waits for activation and its password must be reset) cannot be registered over: what
+//! an admin has set stays.
 //!
 //! Mails for one address have a cool-down. Within it, the same registration sent again (a double click) changes
 //! nothing, so that the mail on its way stays good; a different one still replaces the data and ends the
@@ -134,7 +139,7 @@ impl Accounts {
         let mut tx = Tx::new();
         let outcome = match &found {
             None => self.open_account(&mut tx, fresh, now, origin),
-            Some(a) if a.verified_at.is_some() || a.disabled_at.is_some() => {
+            Some(a) if a.verified_at.is_some() || a.disabled_at.is_some() || a.must_reset => {
                 self.tell_owner(&mut tx, a, now, origin).await?
             }
             Some(a) => self.take_over(&mut tx, fresh, a.id, now, origin),

@@ -1,8 +1,10 @@
 //! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
+mod change_email;
 mod change_password;
 mod elevating;
+mod deletion;
 mod hands;
 mod costs;
 mod devices;
@@ -11,6 +13,7 @@ mod limits;
 mod locking;
 mod passwords;
 mod recovery_codes;
+mod profile;
 mod refreshing;
 mod resetting;
 mod second_factor;
@@ -21,6 +24,7 @@ mod sign_in;
 mod sign_out;
 mod sign_up;
 mod unlocking;
+mod sign_up_rules;
 
 use std::path::PathBuf;
 use std::sync::Arc;

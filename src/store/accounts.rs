@@ -276,7 +276,7 @@ impl Tx {
         let except = except.map(|s| s.to_string()).unwrap_or_default();
         self.push(
             "INSERT INTO revocations (kind, subject, ends_before, expires_at)
-             SELECT 'session', id, 0, $3 FROM sessions WHERE account_id = $1 AND ended_at IS NULL AND id <> $2
+             SELECT 'session', id, 0, CAST($3 AS BIGINT) FROM sessions WHERE account_id = $1 AND ended_at IS NULL AND id <> $2
              ON CONFLICT (kind, subject) DO NOTHING",
             params![id, &except, end.until],
         );

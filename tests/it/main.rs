@@ -23,6 +23,7 @@ mod jwt_forms;
 mod jwt_use;
 mod leftovers;
 mod openapi;
+mod own_account;
 mod paths;
 mod refresh_answers;
 mod second_factor;

@@ -1,0 +1,126 @@
+//! Who may register, and what tells nobody whether an address is known.
+
+use super::hands::*;
+use super::*;
+
+#[tokio::test]
+async fn l_22_where_registration_is_closed_nobody_registers() {
+    let house = House::with(|s| s.registration.enabled = false);
+    for role in [None, Some("speaker".to_owned()), Some("admin".to_owned())] {
+        let typed = Register { role, ..form(MINE, GOOD) };
+        assert_eq!(word(&house.accounts.register(typed, &origin()).await), "registration closed");
+    }
+    assert_eq!(house.accounts.hasher().completed(), 0);
+    assert_eq!(house.count("SELECT count(*) FROM accounts").await, 0);
+    house.member(MINE).await;
+    house.login(MINE, GOOD).await.expect("accounts are made by the operator");
+}
+
+#[tokio::test]
+async fn r_07_only_addresses_of_the_listed_domains_register() {
+    let house = House::with(|s| s.registration.domains = vec!["good.com".into(), "other.org".into()]);
+    for email in ["x@evilgood.com", "x@good.com.evil.org", "x@sub.good.com", "good.com@evil.org"] {
+        assert_eq!(broken(house.register(email, GOOD).await), ["email:domain_not_allowed"], "{email}");
+    }
+    assert_eq!(broken(house.register("x@good.com.", GOOD).await), ["email:invalid"]);
+    for email in ["x@GOOD.com", "y@Other.ORG"] {
+        house.register(email, GOOD).await.unwrap();
+    }
+    assert_eq!(house.count("SELECT count(*) FROM accounts").await, 2);
+}
+
+#[tokio::test]
+async fn l_02_resending_writes_as_much_for_every_address() {
+    let house = House::with(|s| s.rate_limits.resend.limit = 100);
+    house.register(MINE, GOOD).await.unwrap();
+    house.member("active@example.org").await;
+    for email in [MINE, "active@example.org", "unknown@example.org"] {
+        let before = house.count("SELECT count(*) FROM audit").await;
+        house.accounts.resend_verification(email, &origin()).await.unwrap();
+        assert_eq!(house.count("SELECT count(*) FROM audit").await, before + 1, "{email}");
+    }
+}
+
+#[tokio::test]
+async fn l_02_trying_a_code_writes_as_much_for_every_address() {
+    let house = House::new();
+    house.register(MINE, GOOD).await.unwrap();
+    house.member("active@example.org").await;
+    for email in [MINE, "active@example.org", "unknown@example.org"] {
+        let before = house.count("SELECT count(*) FROM audit WHERE action = 'code.tried'").await;
+        assert_eq!(word(&house.accounts.verify_by_code(email, "12345x", &origin()).await), "token");
+        let after = house.count("SELECT count(*) FROM audit WHERE action = 'code.tried'").await;
+        assert_eq!(after, before + 1, "{email}");
+    }
+}
+
+#[tokio::test]
+async fn m_08_an_activation_code_is_six_ascii_digits_and_nothing_else() {
+    let house = House::new();
+    house.register(MINE, GOOD).await.unwrap();
+    let code = house.activations().await.remove(0).2;
+    for typed in [format!("{code} "), format!("\n{code}"), format!("{}-{}", &code[..3], &code[3..])] {
+        assert_eq!(word(&house.accounts.verify_by_code(MINE, &typed, &origin()).await), "token", "{typed:?}");
+    }
+    house.accounts.verify_by_code(MINE, &code, &origin()).await.unwrap();
+}
+
+#[tokio::test]
+async fn r_16_mailed_tokens_are_long_random_and_never_the_same() {
+    let house = House::new();
+    house.member(MINE).await;
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..500 {
+        house.accounts.request_reset(MINE, &origin()).await.unwrap();
+    }
+    for letter in house.resets().await {
+        assert_eq!(letter.token.len(), 43, "32 bytes in base64url");
+        assert!(!letter.token.contains(&letter.uid));
+        assert!(seen.insert(letter.token));
+    }
+    assert_eq!(seen.len(), 500);
+}
+
+#[tokio::test]
+async fn r_12_a_flood_of_registrations_stops_at_the_limit() {
+    let house = House::with(|s| s.rate_limits.register = Quota { limit: 10, window: secs(3600) });
+    let mut words = Vec::new();
+    for n in 0..200 {
+        words.push(word(&house.register(&format!("p{n}@example.org"), GOOD).await));
+    }
+    assert_eq!(words.iter().filter(|w| **w == "ok").count(), 10);
+    assert_eq!(house.count("SELECT count(*) FROM accounts").await, 10);
+    house.clock.advance(secs(7 * 86_400 + 1));
+    assert_eq!(house.accounts.purge_unverified().await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn a_role_that_needs_approval_waits_beyond_a_reset() {
+    let house = House::new();
+    let typed = Register { role: Some("organizer".into()), ..form(MINE, GOOD) };
+    house.accounts.register(typed, &origin()).await.unwrap();
+    let letter = house.ask_reset().await;
+    house.reset(letter.by_link(), BETTER).await.unwrap();
+    let me = me(&house, &house.login(MINE, BETTER).await.unwrap());
+    let profile = house.accounts.profile(&me).await.unwrap();
+    assert_eq!(profile.requested_role.as_deref(), Some("organizer"));
+    assert_eq!(profile.user.roles, [RoleName::parse("participant").unwrap()]);
+}
+
+#[tokio::test]
+async fn r_09_an_invitation_is_not_registered_over_and_its_roles_stay() {
+    let house = House::new();
+    let sql =
+        "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at, must_reset)
+               VALUES ($1, $2, 'Ada', 'none', 1, 1, TRUE) RETURNING id";
+    let id = "00000000-0000-4000-8000-000000000001";
+    house.store.write(sql, vec![id.into(), MINE.into()]).await.unwrap();
+    let sql = "INSERT INTO account_roles (account_id, role) VALUES ($1, 'admin') RETURNING role";
+    house.store.write(sql, vec![id.into()]).await.unwrap();
+    house.register(MINE, "Stranger-Danger-71").await.unwrap();
+    assert!(house.activations().await.is_empty());
+    let letter = house.ask_reset().await;
+    house.reset(letter.by_link(), BETTER).await.unwrap();
+    let user = house.login(MINE, BETTER).await.unwrap().user;
+    assert_eq!((user.name.as_str(), user.permissions), ("Ada", vec!["*".to_owned()]));
+}
