@@ -3,17 +3,17 @@
 
 mod change_email;
 mod change_password;
-mod elevating;
-mod deletion;
-mod hands;
 mod costs;
+mod deletion;
 mod devices;
+mod elevating;
+mod hands;
 mod history;
 mod limits;
 mod locking;
 mod passwords;
-mod recovery_codes;
 mod profile;
+mod recovery_codes;
 mod refreshing;
 mod resetting;
 mod second_factor;
@@ -23,8 +23,8 @@ mod sessions;
 mod sign_in;
 mod sign_out;
 mod sign_up;
-mod unlocking;
 mod sign_up_rules;
+mod unlocking;
 
 use std::path::PathBuf;
 use std::sync::Arc;
