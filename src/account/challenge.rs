@@ -93,6 +93,19 @@ impl Accounts {
         Ok(())
     }
 
+    /// How a waiting sign-in can be finished, the best way first. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidChallenge`] whatever is wrong with it, [`Error::Unavailable`].
+    pub async fn challenge_methods(
+        &self,
+        challenge: &Secret,
+        browser: Option<&Secret>,
+    ) -> Result<Vec<Method>, Error> {
+        let (_, account) = self.waiting(challenge, browser).await?;
+        self.methods(&account).await
+    }
+
     /// The sign-in that waits under a token, and its account as it is now.
     ///
     /// # Errors

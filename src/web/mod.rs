@@ -65,6 +65,8 @@ pub fn router(state: WebState) -> Router {
         // pages
         .on(routes::HOME, get(pages::home::show))
         .on(routes::LOGIN, get(pages::login::show).post(pages::login::send))
+        .on(routes::SECOND_FACTOR, get(pages::second_factor::show).post(pages::second_factor::send))
+        .on(routes::SECOND_FACTOR_RESEND, post(pages::second_factor::resend))
         .on(routes::CHECK_MAIL, get(pages::check_mail::show))
         .on(routes::VERIFIED, get(pages::verify::done))
         .on(routes::STATIC, get(assets::get))
@@ -82,16 +84,29 @@ pub fn router(state: WebState) -> Router {
         .on(routes::ACTIVITY, get(api::activity::get))
         .on(routes::DEVICES, get(api::devices::list).delete(api::devices::forget_all))
         .on(routes::DEVICE, delete(api::devices::forget_one))
-        .on(routes::UNLOCK, post(api::unlock::post))
-        .on(routes::NOT_ME, post(api::not_me::post))
-        .on(routes::PASSWORD_RESET, post(api::password_reset::request))
-        .on(routes::PASSWORD_RESET_CONFIRM, post(api::password_reset::confirm))
+        .on(routes::UNLOCK, both(api::unlock::post, pages::link::send_unlock).get(pages::link::unlock))
+        .on(routes::NOT_ME, both(api::not_me::post, pages::link::send_not_me).get(pages::link::not_me))
+        .on(
+            routes::PASSWORD_RESET,
+            both(api::password_reset::request, pages::forgot::send).get(pages::forgot::show),
+        )
+        .on(
+            routes::PASSWORD_RESET_CONFIRM,
+            both(api::password_reset::confirm, pages::forgot::confirm).get(pages::forgot::code),
+        )
+        .on(routes::PASSWORD_RESET_LINK, get(pages::forgot::link))
         .on(routes::CHANGE_PASSWORD, post(api::change_password::post))
         .on(routes::PROFILE, get(api::profile::get).patch(api::profile::patch).delete(api::deletion::close))
         .on(routes::CHANGE_EMAIL, post(api::change_email::request))
-        .on(routes::CHANGE_EMAIL_LINK, post(api::change_email::link))
+        .on(
+            routes::CHANGE_EMAIL_LINK,
+            both(api::change_email::link, pages::link::send_change_email).get(pages::link::change_email),
+        )
         .on(routes::CHANGE_EMAIL_CODE, post(api::change_email::code))
-        .on(routes::UNDO_DELETION, post(api::deletion::undo))
+        .on(
+            routes::UNDO_DELETION,
+            both(api::deletion::undo, pages::link::send_keep_account).get(pages::link::keep_account),
+        )
         .on(routes::EXPORT, get(api::export::get))
         .on(routes::VERIFY_OTP, post(api::token_otp::verify))
         .on(routes::RESEND_OTP, post(api::token_otp::resend))

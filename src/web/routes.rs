@@ -4,6 +4,12 @@
 pub const HOME: &str = "/";
 /// Sign-in page.
 pub const LOGIN: &str = "/login/";
+/// The second step of a sign-in: page.
+pub const SECOND_FACTOR: &str = "/second-factor/";
+/// Another code by mail, asked for on that page.
+pub const SECOND_FACTOR_RESEND: &str = "/second-factor/resend/";
+/// The mailed link to a new password: page.
+pub const PASSWORD_RESET_LINK: &str = "/password-reset/{uid}/{token}/";
 /// Registration: page and API.
 pub const REGISTER: &str = "/register/";
 /// "Check your mail": code entry and sending again.
@@ -85,6 +91,9 @@ pub const STATIC: &str = "/static/{file}";
 pub const ALL: &[&str] = &[
     HOME,
     LOGIN,
+    SECOND_FACTOR,
+    SECOND_FACTOR_RESEND,
+    PASSWORD_RESET_LINK,
     REGISTER,
     CHECK_MAIL,
     VERIFY_LINK,

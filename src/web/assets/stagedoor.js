@@ -4,6 +4,13 @@
 // A screen reader starts at what went wrong.
 document.querySelector(".summary")?.focus();
 
+// A secret behind the # of a link belongs into the field that asks for it.
+const secret = document.querySelector("input[name=token]:not([type=hidden])");
+if (secret && location.hash.length > 1) {
+  secret.value = decodeURIComponent(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname);
+}
+
 // Show what was typed.
 for (const input of document.querySelectorAll("input[type=password]")) {
   const button = document.createElement("button");

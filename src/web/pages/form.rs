@@ -62,6 +62,16 @@ impl Form {
         self
     }
 
+    /// The same form with the message beside one field too, for what concerns that field as a whole.
+    #[must_use]
+    pub fn refused_at(self, name: &str, problem: &Problem) -> Self {
+        let mut form = self.refused(problem);
+        if let Some(field) = form.fields.iter_mut().find(|f| f.name == name && f.errors.is_empty()) {
+            field.errors.push(problem.detail.clone());
+        }
+        form
+    }
+
     /// Whether the summary has anything to link to.
     #[must_use]
     pub fn has_field_errors(&self) -> bool {
@@ -115,8 +125,13 @@ impl Field {
     /// A mailed code.
     #[must_use]
     pub fn mailed_code() -> Self {
-        let field = Self::text("code", "Code from the mail", "one-time-code", "");
-        Self { code: true, ..field }
+        Self::code("Code from the mail", "one-time-code")
+    }
+
+    /// A code of six digits.
+    #[must_use]
+    pub fn code(label: &'static str, autocomplete: &'static str) -> Self {
+        Self { code: true, ..Self::text("code", label, autocomplete, "") }
     }
 
     /// The ids of error and hint.

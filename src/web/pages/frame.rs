@@ -52,11 +52,30 @@ pub enum Notice {
     Resent,
     /// The session has ended.
     SignedOut,
+    /// A mail with a link to choose a password is on its way.
+    ResetSent,
+    /// The new password counts.
+    PasswordReset,
+    /// Another code is on its way.
+    CodeSent,
+    /// A sign-in was not finished in time.
+    Expired,
+    /// The first administrator has an account.
+    AdminMade,
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 3] = [Self::Registered, Self::Resent, Self::SignedOut];
+    pub const ALL: [Self; 8] = [
+        Self::Registered,
+        Self::Resent,
+        Self::SignedOut,
+        Self::ResetSent,
+        Self::PasswordReset,
+        Self::CodeSent,
+        Self::Expired,
+        Self::AdminMade,
+    ];
 
     /// The word in the query.
     #[must_use]
@@ -65,6 +84,11 @@ impl Notice {
             Self::Registered => "registered",
             Self::Resent => "resent",
             Self::SignedOut => "signed-out",
+            Self::ResetSent => "reset-sent",
+            Self::PasswordReset => "password-reset",
+            Self::CodeSent => "code-sent",
+            Self::Expired => "expired",
+            Self::AdminMade => "admin-made",
         }
     }
 
@@ -73,6 +97,11 @@ impl Notice {
             Self::Registered => "Almost done: a mail is on its way to you.",
             Self::Resent => "If that address waits for confirmation, a new mail is on its way.",
             Self::SignedOut => "You are signed out.",
+            Self::ResetSent => "If that address has an account, a mail with a link and a code is on its way.",
+            Self::PasswordReset => "Your new password counts. Sign in with it.",
+            Self::CodeSent => "A new code is on its way.",
+            Self::Expired => "That took too long or was tried too often. Please sign in again.",
+            Self::AdminMade => "The account is ready. Sign in with it.",
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Field, Form, Frame, go, go_to, page};
+use super::{Field, Form, Frame, go, go_to, page, second_factor};
 use crate::account::{Login, SignIn};
 use crate::web::error::Problem;
 use crate::web::extract::{Caller, Form as Sent, Hidden, Query, Visitor};
@@ -72,10 +72,9 @@ pub async fn send(
         }
         Ok(SignIn::Challenge(challenge)) => {
             let mut headers = HeaderMap::new();
-            if let Some(binding) = &challenge.browser {
-                state.cookies.bind_challenge(binding, challenge.expires_in, &mut headers);
-            }
-            (headers, go(&state.settings, routes::HOME, None)).into_response()
+            let cookie = second_factor::cookie(&challenge);
+            state.cookies.bind_challenge(&cookie, challenge.expires_in, &mut headers);
+            (headers, go_to(&second_factor::address(&state, target, mac))).into_response()
         }
         Err(error) => {
             let problem = Problem::from(error);
@@ -97,7 +96,7 @@ pub(super) fn fields(email: &str) -> Form {
 }
 
 /// The target and its proof, or two empty texts.
-fn target<'a>(state: &WebState, target: &'a str, mac: &'a str) -> (&'a str, &'a str) {
+pub(super) fn target<'a>(state: &WebState, target: &'a str, mac: &'a str) -> (&'a str, &'a str) {
     let ours = next::accepted(target, mac, |t, m| (state.verify_return)(t, m));
     if ours { (target, mac) } else { ("", "") }
 }

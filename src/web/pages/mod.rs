@@ -3,12 +3,15 @@
 
 pub mod check_mail;
 mod errors;
+pub mod forgot;
 mod form;
 mod frame;
 pub mod home;
+pub mod link;
 pub mod login;
 pub mod logout;
 pub mod register;
+pub mod second_factor;
 pub mod verify;
 
 pub use errors::{error_page, method_not_allowed, not_found, panicked, refusal};
