@@ -233,6 +233,19 @@ async fn m_09_a_code_fits_its_own_challenge_only() {
 }
 
 #[tokio::test]
+async fn m_09_a_code_in_the_row_of_another_challenge_is_worth_nothing() {
+    let house = House::new();
+    house.with_mail().await;
+    house.begin().await;
+    let first = house.mailed_code().await;
+    let two = house.begin().await;
+    let theft =
+        "UPDATE challenges SET code_mac = (SELECT c.code_mac FROM challenges c ORDER BY c.rowid LIMIT 1)";
+    house.store.write(theft, vec![]).await.unwrap();
+    assert_eq!(word(&house.finish(&two, &first).await), "wrong code");
+}
+
+#[tokio::test]
 async fn m_10_a_code_lives_ten_minutes_and_only_the_newest_counts() {
     let house = House::new();
     house.with_mail().await;
