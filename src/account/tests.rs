@@ -1,12 +1,18 @@
 //! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
+mod costs;
+mod devices;
+mod history;
+mod limits;
 mod locking;
 mod passwords;
 mod refreshing;
+mod sessions;
 mod sign_in;
 mod sign_out;
 mod sign_up;
+mod unlocking;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! | job | every | keeps |
 //! |---|---|---|
 //! | `codes` | 10 min | links and codes until they have expired |
+//! | `devices` | 1 h | devices somebody has signed in on within 400 days |
 //! | `sessions` | 10 min | sessions until they have ended or expired |
 //! | `unverified` | 1 h | registrations nobody verified for 7 days |
 //! | `lockouts` | 1 h | failure counts while they matter |
@@ -15,6 +16,7 @@
 mod attempts;
 mod audit;
 mod codes;
+mod devices;
 mod lockouts;
 mod outbox;
 mod revocations;
@@ -62,6 +64,7 @@ pub fn all(
 ) -> Jobs {
     Jobs(vec![
         Arc::new(codes::Codes(accounts.clone())),
+        Arc::new(devices::Devices(accounts.clone())),
         Arc::new(sessions::Sessions(accounts.clone())),
         Arc::new(unverified::Unverified(accounts.clone())),
         Arc::new(lockouts::Lockouts(accounts.clone())),

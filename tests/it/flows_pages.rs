@@ -193,7 +193,7 @@ fn signing_out_takes_a_button_and_clears_the_browser() {
     let done = browser.post_form("/auth/logout/", &[]);
     assert_eq!(location(&done), "/auth/login/?notice=signed-out");
     assert!(
-        done.field("clear-site-data").is_some_and(|v| v.contains("\"cookies\"") && v.contains("\"storage\""))
+        done.field("clear-site-data").is_some_and(|v| v.contains("\"cache\"") && v.contains("\"storage\""))
     );
     for cookie in done.all("set-cookie") {
         assert!(cookie.contains("=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"), "{cookie}");

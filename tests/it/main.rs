@@ -6,6 +6,7 @@ mod browser_driver;
 mod flows;
 mod flows_binary;
 mod flows_client;
+mod flows_devices;
 mod flows_mail;
 mod flows_pages;
 mod flows_process;

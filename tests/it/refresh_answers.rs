@@ -59,7 +59,7 @@ fn l_18_signing_in_has_the_last_word_over_a_refresh() {
     let second = app.person("user");
     let signed_in = browser.post_form("/auth/login/", &[("email", &second.email), ("password", PASSWORD)]);
     assert_eq!(signed_in.status, 303);
-    assert_eq!(signed_in.all("set-cookie").len(), 2, "its own two cookies and no others");
+    assert_eq!(signed_in.all("set-cookie").len(), 3, "its own two cookies, the device's, and no others");
     assert_eq!(browser.visit("/api/page").status, 200);
     let id = app.upstream().last().field("x-auth-user-id");
     assert_eq!(id, Some(second.id.to_string()), "and not {}", first.id);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn l_05_spellings_of_an_address_share_account_and_counter() {
+async fn l_04_l_05_spellings_of_an_address_share_account_and_counter() {
     let house = House::new();
     house.member(MINE).await;
     for email in

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::account::{self, ACTIVITY};
 use crate::web::WebState;
@@ -11,7 +11,7 @@ use crate::web::error::Problem;
 use crate::web::extract::{Limit, Member, Params, cursor};
 
 /// Which page.
-#[derive(Deserialize, Default, IntoParams)]
+#[derive(Deserialize, Default, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Input {

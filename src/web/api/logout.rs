@@ -55,11 +55,12 @@ pub async fn end(state: &WebState, logout: Logout, origin: &Origin) -> Result<()
     }
 }
 
-/// Removes our cookies and whatever the browser has kept for this origin (C-12).
+/// Removes our tokens and what the browser has kept for this origin (C-12). Not `"cookies"`: that would take the cookie
+/// that says which device this is as well, and the person would be a stranger after each sign-out.
 pub fn clear(cookies: &CookieNames, headers: &mut HeaderMap) {
     cookies.sign_out(headers);
     let name = HeaderName::from_static("clear-site-data");
-    headers.insert(name, HeaderValue::from_static("\"cache\", \"cookies\", \"storage\""));
+    headers.insert(name, HeaderValue::from_static("\"cache\", \"storage\""));
 }
 
 #[cfg(test)]
@@ -67,10 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c_12_sign_out_clears_cookies_and_storage() {
+    fn c_12_sign_out_clears_tokens_and_storage_and_keeps_the_device() {
         let mut headers = HeaderMap::new();
         clear(&CookieNames::new(true), &mut headers);
-        assert_eq!(headers["clear-site-data"], "\"cache\", \"cookies\", \"storage\"");
+        assert_eq!(headers["clear-site-data"], "\"cache\", \"storage\"");
         assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
+        let device = CookieNames::new(true).device;
+        assert!(!headers.get_all("set-cookie").iter().any(|c| c.to_str().unwrap().contains(device)));
     }
 }
