@@ -83,6 +83,7 @@ impl Accounts {
 
     /// Where failures of somebody who is signed in count: strangers cannot use them up, and whoever stole a session
     /// has no more tries than a stranger.
+    #[expect(clippy::unused_self, reason = "called like `lock_key`, beside which it stands")]
     pub(super) fn lock_key_of(&self, me: &Me, account: &AccountRow) -> LockKey {
         LockKey::session(&account.email, me.session)
     }

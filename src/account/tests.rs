@@ -8,6 +8,8 @@ mod deletion;
 mod devices;
 mod elevating;
 mod hands;
+mod costs;
+mod devices;
 mod history;
 mod limits;
 mod locking;
