@@ -121,7 +121,7 @@ impl Accounts {
 }
 
 /// What is stored of a link token as it came back; `None` if it cannot be one of ours.
-fn link_hash(token: &str) -> Option<[u8; 32]> {
+pub(super) fn link_hash(token: &str) -> Option<[u8; 32]> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     (bytes.len() == 32).then(|| sha256(&bytes))
 }
