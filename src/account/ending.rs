@@ -9,6 +9,7 @@ use crate::store::{SessionsEnd, Tx, ended_sessions};
 /// The end of sessions within a transaction that has not run yet.
 pub(super) struct Ending {
     answer: usize,
+    account: AccountId,
     at: Timestamp,
 }
 
@@ -23,13 +24,18 @@ impl Accounts {
     ) -> Ending {
         let now = self.clock.now();
         let end = SessionsEnd { reason, now, until: self.last_token_ends(now) };
-        Ending { answer: tx.end_sessions_of(account, except, &end), at: now }
+        Ending { answer: tx.end_sessions_of(account, except, &end), account, at: now }
     }
 
     /// Runs the transaction and lets the gate know which sessions it has ended; `None` when a condition of `tx` did not
     /// hold.
     pub(super) async fn commit_ending(&self, tx: Tx, ending: Ending) -> Result<Option<()>, Error> {
-        let Some(answer) = self.store.commit(tx).await? else { return Ok(None) };
+        let written = self.store.commit(tx).await;
+        if written.is_err() {
+            // It may have been written all the same; a token too many that ends is had again by a refresh.
+            self.forget_tokens(ending.account, ending.at);
+        }
+        let Some(answer) = written? else { return Ok(None) };
         let ended = ended_sessions(answer.get(ending.answer).map(Vec::as_slice).unwrap_or_default())?;
         self.forget_sessions(&ended, ending.at);
         Ok(Some(()))

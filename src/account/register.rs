@@ -13,8 +13,7 @@
 //! way in that never trusts a registration is the reset: it proves the address and sets the password in one step, and
 //! it takes the place of the activation.
 //!
-//! An invited person (the account waits for activation and its password must be reset) cannot be registered over: what
-//! an admin has set stays.
+//! An invited person cannot be registered over while the invitation is good: what an admin has set stays.
 //!
 //! Mails for one address have a cool-down. Within it, the same registration sent again (a double click) changes
 //! nothing, so that the mail on its way stays good; a different one still replaces the data and ends the
@@ -26,6 +25,7 @@ use quick_cache::sync::Cache;
 
 use super::mailed::{Lifetimes, Mailed};
 use super::password::{self, About};
+use super::reset_password::INVITATION;
 use super::roles::Granted;
 use super::{Accounts, Error, FieldErrors, Origin, Register, form};
 use crate::limiter::Quota;
@@ -139,9 +139,10 @@ impl Accounts {
         let mut tx = Tx::new();
         let outcome = match &found {
             None => self.open_account(&mut tx, fresh, now, origin),
-            Some(a) if a.verified_at.is_some() || a.disabled_at.is_some() || a.must_reset => {
+            Some(a) if a.verified_at.is_some() || a.disabled_at.is_some() => {
                 self.tell_owner(&mut tx, a, now, origin).await?
             }
+            Some(a) if self.is_invited(a.id, now).await? => self.tell_owner(&mut tx, a, now, origin).await?,
             Some(a) => self.take_over(&mut tx, fresh, a.id, now, origin),
         };
         let done = self.store.commit(tx).await?.is_some();
@@ -150,6 +151,11 @@ impl Accounts {
             self.newest.0.insert(fresh.email.clone(), fresh.fingerprint);
         }
         Ok(done)
+    }
+
+    async fn is_invited(&self, id: AccountId, now: Timestamp) -> Result<bool, Error> {
+        let invitation = self.store.live_code(id, INVITATION).await?;
+        Ok(invitation.is_some_and(|link| now < link.link_expires))
     }
 
     fn open_account(&self, tx: &mut Tx, fresh: &Fresh, now: Timestamp, origin: &Origin) -> &'static str {

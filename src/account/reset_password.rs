@@ -18,7 +18,9 @@ use crate::model::{AccountId, Email, Secret, Timestamp};
 use crate::store::{AccountRow, CodeRow, Tx};
 
 /// What the mailed pair is for.
-pub(super) const PURPOSE: &str = "reset_password";
+pub(super) const PURPOSE: &str = "reset";
+/// A link to the same page that an admin has sent to a person who has no password yet.
+pub(super) const INVITATION: &str = "invite";
 const LINK_MINUTES: u64 = 30;
 const CODE_MINUTES: u64 = 15;
 const TRIES: u32 = 5;
@@ -69,7 +71,7 @@ impl Accounts {
         self.events.reset("requested");
         let mut tx = Tx::new();
         match &account {
-            Some(account) if may_mail => self.mail_reset(&mut tx, account),
+            Some(account) if may_mail => self.post_reset(&mut tx, account),
             _ => drop(self.draw_reset(AccountId::random(&*self.entropy), self.clock.now())),
         }
         let target = account.map_or_else(|| email.to_string(), |a| a.id.to_string());
@@ -79,23 +81,18 @@ impl Accounts {
     }
 
     /// Makes a new link and code the only ones, and mails them.
-    pub(super) fn mail_reset(&self, tx: &mut Tx, account: &AccountRow) {
+    fn post_reset(&self, tx: &mut Tx, account: &AccountRow) {
         let now = self.clock.now();
         let Mailed { link_token, code, row } = self.draw_reset(account.id, now);
         tx.replace_code(&row, PURPOSE, TRIES, now);
         let message = Message::Reset {
             name: account.name.clone(),
-            link: self.reset_link(account.id, &link_token),
+            link: Secret::new(self.page(&format!("/password-reset/{}/{}/", account.id, link_token.expose()))),
             code,
             link_minutes: LINK_MINUTES,
             code_minutes: CODE_MINUTES,
         };
         self.post(tx, &account.email, &message);
-    }
-
-    /// Where a mailed reset token leads.
-    pub(super) fn reset_link(&self, account: AccountId, token: &Secret) -> Secret {
-        Secret::new(self.page(&format!("/password-reset/{account}/{}/", token.expose())))
     }
 
     fn draw_reset(&self, account: AccountId, now: Timestamp) -> Mailed {
@@ -170,7 +167,10 @@ impl Accounts {
     }
 
     async fn find_reset_link(&self, uid: &str, token: &str) -> Result<(AccountRow, CodeRow), Error> {
-        let found = self.find_link(PURPOSE, uid, token).await?;
+        let found = match self.find_link(PURPOSE, uid, token).await {
+            Err(Error::InvalidToken) => self.find_link(INVITATION, uid, token).await?,
+            found => found?,
+        };
         if may_reset(&found.0) { Ok(found) } else { Err(Error::InvalidToken) }
     }
 
@@ -185,8 +185,9 @@ impl Accounts {
         let mut tx = Tx::new();
         tx.consume_code(row.id, now);
         tx.reset_password(account.id, hash, now);
-        // Whoever held a session may have begun to move the account to another address.
-        for purpose in [register::PURPOSE, change_email::PURPOSE] {
+        // One proof is enough for one password; and whoever held a session may have begun to move the account to
+        // another address.
+        for purpose in [PURPOSE, INVITATION, register::PURPOSE, change_email::PURPOSE] {
             tx.drop_codes(account.id, purpose);
         }
         tx.forget_locks(&account.email);

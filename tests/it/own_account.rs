@@ -237,3 +237,30 @@ fn l_22_a_closed_registration_answers_403() {
     let answer = app.post_json("/register/", "", &form("nora@example.org"));
     assert_eq!((answer.status, problem(&answer).as_str()), (403, "registration-disabled"));
 }
+
+#[test]
+fn every_call_refuses_strangers_with_and_without_the_final_slash() {
+    let app = TestApp::start();
+    for (method, path, kind) in [
+        ("POST", "/auth/password-reset/", "invalid-input"),
+        ("POST", "/auth/password-reset/confirm/", "invalid-token"),
+        ("POST", "/auth/change-password/", "unauthenticated"),
+        ("GET", "/auth/profile/", "unauthenticated"),
+        ("PATCH", "/auth/profile/", "unauthenticated"),
+        ("DELETE", "/auth/profile/", "unauthenticated"),
+        ("POST", "/auth/change-email/", "unauthenticated"),
+        ("POST", "/auth/change-email/nobody/nothing/", "invalid-token"),
+        ("POST", "/auth/change-email/code/", "unauthenticated"),
+        ("POST", "/auth/undo-deletion/nobody/nothing/", "invalid-token"),
+        ("GET", "/auth/export/", "unauthenticated"),
+    ] {
+        for path in [path, path.trim_end_matches('/')] {
+            let (fields, body) = match method {
+                "GET" => ("", &b""[..]),
+                _ => ("Content-Type: application/json\r\n", &b"{}"[..]),
+            };
+            let answer = app.ask(request(method, path, fields, body));
+            assert_eq!(problem(&answer), kind, "{method} {path}");
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Who may register, and what tells nobody whether an address is known.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::hands::*;
 use super::*;
 
@@ -107,20 +110,46 @@ async fn a_role_that_needs_approval_waits_beyond_a_reset() {
     assert_eq!(profile.user.roles, [RoleName::parse("participant").unwrap()]);
 }
 
-#[tokio::test]
-async fn r_09_an_invitation_is_not_registered_over_and_its_roles_stay() {
-    let house = House::new();
-    let sql =
-        "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at, must_reset)
-               VALUES ($1, $2, 'Ada', 'none', 1, 1, TRUE) RETURNING id";
+/// A person invited by an admin, whose link is `token` for a day.
+async fn invited(house: &House, token: [u8; 32]) -> Letter {
     let id = "00000000-0000-4000-8000-000000000001";
+    let sql = "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at)
+               VALUES ($1, $2, 'Ada', 'none', 1, 1) RETURNING id";
     house.store.write(sql, vec![id.into(), MINE.into()]).await.unwrap();
     let sql = "INSERT INTO account_roles (account_id, role) VALUES ($1, 'admin') RETURNING role";
     house.store.write(sql, vec![id.into()]).await.unwrap();
+    let sql = "INSERT INTO codes (id, account_id, purpose, link_hash, code_hash, tries_left, link_expires, code_expires,
+                                  created_at)
+               VALUES ($1, $1, 'invite', $2, $2, 0, $3, 0, 1) RETURNING id";
+    let (hash, end) = (crate::account::mailed::sha256(&token), house.clock.now().after(secs(86_400)));
+    house.store.write(sql, vec![id.into(), hash.into(), end.into()]).await.unwrap();
+    Letter { uid: id.into(), token: URL_SAFE_NO_PAD.encode(token), code: String::new() }
+}
+
+#[tokio::test]
+async fn r_09_an_invitation_is_not_registered_over_and_its_roles_stay() {
+    let house = House::new();
+    let invitation = invited(&house, [7; 32]).await;
     house.register(MINE, "Stranger-Danger-71").await.unwrap();
     assert!(house.activations().await.is_empty());
-    let letter = house.ask_reset().await;
-    house.reset(letter.by_link(), BETTER).await.unwrap();
+    let second = house.ask_reset().await;
+    house.accounts.check_reset_link(&invitation.uid, &invitation.token).await.unwrap();
+    house.reset(invitation.by_link(), BETTER).await.unwrap();
     let user = house.login(MINE, BETTER).await.unwrap().user;
     assert_eq!((user.name.as_str(), user.permissions), ("Ada", vec!["*".to_owned()]));
+    for used in [invitation, second] {
+        assert_eq!(word(&house.reset(used.by_link(), "Third-Word-99").await), "token", "one password");
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_that_ran_out_stands_in_nobodys_way() {
+    let house = House::new();
+    let invitation = invited(&house, [7; 32]).await;
+    house.clock.advance(secs(86_400));
+    assert_eq!(word(&house.reset(invitation.by_link(), BETTER).await), "token");
+    house.register(MINE, GOOD).await.unwrap();
+    house.verify(&house.activations().await[0]).await.unwrap();
+    let user = house.login(MINE, GOOD).await.unwrap().user;
+    assert_eq!(user.permissions, ["events.view"], "what the admin had set went with it");
 }
