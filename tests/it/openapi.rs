@@ -26,7 +26,7 @@ fn the_description_and_its_page_are_there_for_everybody() {
 
     let page = client.get("/auth/docs/");
     assert_eq!((page.status, csp(&page)), (200, STRICT));
-    let html = page.text().to_owned();
+    let html = page.text();
     assert!(!html.contains("://") && !html.contains("<style") && !html.contains("<script>"), "{html}");
     // Everything that the page asks for is beside it.
     for (name, kind) in [
