@@ -17,6 +17,7 @@ mod lockout;
 mod login;
 mod logout;
 mod mailed;
+mod page;
 pub mod password;
 mod purge;
 mod refresh;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
+pub use page::{Cursor, Key, Page};
 pub use purge::PURGE_BATCH;
 pub use settings::*;
 pub use types::*;

@@ -119,6 +119,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "malformed-body", "Malformed body", detail)
     }
 
+    /// The query has a word or a value that nobody here writes.
+    #[must_use]
+    pub fn malformed_query(detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed-query", "Malformed query", detail)
+    }
+
     /// The body is of a kind that is not taken here.
     #[must_use]
     pub fn unsupported(detail: &str) -> Self {

@@ -2,8 +2,10 @@
 
 mod body;
 mod context;
+mod params;
 mod query;
 
 pub use body::{Form, Hidden, Json, is_form};
 pub use context::{Caller, ClientInfo, Member, Presented, Visitor};
+pub use params::{Limit, Params, cursor};
 pub use query::Query;
