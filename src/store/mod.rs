@@ -5,14 +5,19 @@
 //! [`Row`]; name the index it uses. A compare-and-set is one `UPDATE … WHERE … RETURNING`, or a [`Tx::must`].
 
 mod accounts;
+mod attempt_list;
 mod attempts;
 mod audit;
+mod bootstrap;
 mod codes;
 pub mod engine;
 mod error;
 mod lockouts;
+mod mail_queue;
 mod migrate;
 mod outbox;
+mod people;
+mod people_changes;
 mod revocations;
 mod sessions;
 mod settings;
@@ -27,12 +32,15 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 pub use accounts::*;
+pub use attempt_list::{AttemptLine, AttemptQuery, Span};
 pub use attempts::*;
-pub use audit::{AuditEntry, SYSTEM_ACTOR};
+pub use audit::{AuditEntry, AuditLine, AuditQuery, SYSTEM_ACTOR};
 pub use codes::*;
 pub use error::StoreError;
 pub use lockouts::*;
+pub use mail_queue::{MailState, QueuedMail};
 pub use outbox::{LeasedMail, NewMail};
+pub use people::*;
 pub use revocations::Revocation;
 pub use sessions::*;
 pub use settings::Settings;
