@@ -4,10 +4,12 @@
 //! - `register` → `verify_email` → [`login`](Accounts::login) → `refresh` → `logout`: the life of a sign-in
 //! - `lockout`: when an account stops answering
 //! - [`password`]: what a password must be, and how it is hashed
-//! - `create`: accounts made by the operator
+//! - `create`: accounts made by the operator · `bootstrap`: the first admin · [`admin`]: looking after other people
 //! - `purge`: what the jobs remove
 //! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
 
+pub mod admin;
+mod bootstrap;
 mod create;
 mod elevation;
 mod error;
@@ -35,6 +37,7 @@ mod verify_email;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bootstrap::Bootstrap;
 pub use error::{Error, FieldError, FieldErrors, Limited};
 pub use events::{Events, NoEvents};
 pub use page::{Cursor, Key, Page};
@@ -46,6 +49,10 @@ use crate::limiter::Limiter;
 use crate::mail::Post;
 use crate::model::{AccountId, Clock, Entropy};
 use crate::store::{AccountRow, Store};
+pub use crate::store::{
+    AttemptLine, AttemptQuery, AuditLine, AuditQuery, MailState, OpenSession, PeopleQuery, PeopleSort,
+    PersonRow, PersonState, QueuedMail, Span,
+};
 use crate::token::{Mint, Revocations, Vault};
 
 /// The account system of one deployment.

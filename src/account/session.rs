@@ -172,7 +172,7 @@ impl Accounts {
         }
     }
 
-    fn last_token_ends(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn last_token_ends(&self, now: Timestamp) -> Timestamp {
         now.after(self.access_ttl).after(STRAGGLERS)
     }
 }

@@ -1,6 +1,9 @@
 //! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
+mod admin;
+mod admin_people;
+mod bootstrap;
 mod locking;
 mod passwords;
 mod refreshing;
@@ -252,6 +255,7 @@ fn word<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::ElevationRequired { second_factor: false }) => "elevate",
         Err(Error::ElevationRequired { second_factor: true }) => "elevate with a second factor",
         Err(Error::Forbidden(_)) => "forbidden",
+        Err(Error::BeyondYours) => "beyond",
         Err(Error::NotFound) => "not found",
         Err(Error::Conflict(..)) => "conflict",
         Err(Error::InvalidToken) => "token",

@@ -12,11 +12,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer.
-    pub async fn has_admin(
-        &self,
-        roles: &[RoleName],
-        except: Option<AccountId>,
-    ) -> Result<bool, StoreError> {
+    pub async fn has_admin(&self, roles: &[RoleName], except: Option<AccountId>) -> Result<bool, StoreError> {
         let mut params = padded(roles);
         params.push(except.map_or_else(|| String::new().into(), Value::from));
         // Index: account_roles_by_role.
@@ -44,6 +40,17 @@ impl Tx {
             "SELECT a.id FROM account_roles r JOIN accounts a ON a.id = r.account_id
              WHERE r.role IN ($1, $2, $3, $4, $5, $6, $7, $8)
                AND a.verified_at IS NOT NULL AND a.disabled_at IS NULL AND a.delete_at IS NULL LIMIT 1",
+            padded(roles),
+        );
+    }
+
+    /// The transaction fails when an account that may sign in holds one of `roles`.
+    pub fn no_admin_yet(&mut self, roles: &[RoleName]) {
+        self.must(
+            "SELECT 1 WHERE NOT EXISTS
+               (SELECT 1 FROM account_roles r JOIN accounts a ON a.id = r.account_id
+                WHERE r.role IN ($1, $2, $3, $4, $5, $6, $7, $8)
+                  AND a.verified_at IS NOT NULL AND a.disabled_at IS NULL AND a.delete_at IS NULL)",
             padded(roles),
         );
     }

@@ -1,6 +1,7 @@
 //! The one integration binary: a real gateway, a raw upstream, raw sockets. `support` is the stage; each other file is a
 //! group of cases, named by the ids of the security page where one applies.
 
+mod admin;
 mod browser;
 mod browser_driver;
 mod flows;

@@ -1,5 +1,7 @@
 //! The JSON door. Every file is one use case: read the body, call, shape the answer.
 
+pub mod admin;
+pub mod bootstrap;
 pub mod jwks;
 pub mod logout;
 pub mod me;
