@@ -5,7 +5,8 @@ ALTER TABLE accounts ADD COLUMN must_reset BOOLEAN NOT NULL DEFAULT FALSE; -- th
 ALTER TABLE accounts ADD COLUMN delete_at BIGINT;                          -- closed by its owner, deleted then
 ALTER TABLE accounts ADD COLUMN signed_in_at BIGINT;                       -- the last whole sign-in; NULL: never
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
-CREATE INDEX accounts_by_name ON accounts (name, id);
+CREATE INDEX accounts_by_name ON accounts (lower(name), id);
+CREATE INDEX accounts_disabled ON accounts (disabled_at) WHERE disabled_at IS NOT NULL;
 CREATE INDEX accounts_to_delete ON accounts (delete_at) WHERE delete_at IS NOT NULL;
 CREATE INDEX accounts_to_approve ON accounts (created_at, id) WHERE requested_role IS NOT NULL;
 
@@ -73,13 +74,16 @@ DROP INDEX attempts_by_account;
 CREATE INDEX attempts_by_account ON attempts (account_id, at, id);
 CREATE INDEX attempts_by_outcome ON attempts (outcome, at);
 CREATE INDEX attempts_by_address ON attempts (address, at);
+CREATE INDEX attempts_by_ip ON attempts (ip, at);
 CREATE INDEX audit_by_actor ON audit (actor, at);
 CREATE INDEX audit_by_target ON audit (target, at);
 CREATE INDEX audit_by_action ON audit (action, at);
+CREATE INDEX outbox_by_state ON outbox (state, created_at);
 
--- The one-time way to make the first admin; at most one row.
+-- The one-time way to make the first admin; and 'admins', the row that whoever takes an admin away holds, so that
+-- such changes go one after the other.
 CREATE TABLE bootstrap (
-    name       TEXT PRIMARY KEY,                       -- 'first-admin'
+    name       TEXT PRIMARY KEY,                       -- 'first-admin', 'admins'
     nonce      BYTEA NOT NULL,                         -- the token is a MAC of it
     created_at BIGINT NOT NULL,
     used_at    BIGINT

@@ -83,6 +83,9 @@ pub enum Error {
     /// The named permission is missing.
     #[error("this needs the permission {0}")]
     Forbidden(&'static str),
+    /// The person or role concerned has permissions that whoever asks does not have.
+    #[error("this goes beyond your own permissions")]
+    BeyondYours,
     /// There is no such thing, or it is somebody else's.
     #[error("not found")]
     NotFound,

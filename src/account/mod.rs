@@ -13,6 +13,12 @@
 mod challenge;
 mod change_email;
 mod change_password;
+//! - `create`: accounts made by the operator · `bootstrap`: the first admin · [`admin`]: looking after other people
+//! - `purge`: what the jobs remove
+//! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
+
+pub mod admin;
+mod bootstrap;
 mod create;
 mod deletion;
 mod device;
@@ -68,6 +74,7 @@ pub use form::NewPassword;
 pub use history::{ACTIVITY, Activity};
 pub use page::{Cursor, Key, Page};
 pub use profile::Profile;
+pub use bootstrap::Bootstrap;
 pub use purge::PURGE_BATCH;
 pub use renewal::Look;
 pub use reset_password::{Proof, Reset};
@@ -83,6 +90,10 @@ use crate::limiter::Limiter;
 use crate::mail::Post;
 use crate::model::{AccountId, Clock, Entropy};
 use crate::store::{AccountRow, Store};
+pub use crate::store::{
+    AttemptLine, AttemptQuery, AuditLine, AuditQuery, MailState, OpenSession, PeopleQuery, PeopleSort,
+    PersonRow, PersonState, QueuedMail, Span,
+};
 use crate::token::{Mint, Revocations, Vault};
 
 /// The account system of one deployment.

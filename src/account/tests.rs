@@ -8,10 +8,11 @@ mod deletion;
 mod devices;
 mod elevating;
 mod hands;
-mod costs;
-mod devices;
 mod history;
 mod limits;
+mod admin;
+mod admin_people;
+mod bootstrap;
 mod locking;
 mod passwords;
 mod profile;
@@ -275,6 +276,7 @@ fn word<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::ElevationRequired { second_factor: false }) => "elevate",
         Err(Error::ElevationRequired { second_factor: true }) => "elevate with a second factor",
         Err(Error::Forbidden(_)) => "forbidden",
+        Err(Error::BeyondYours) => "beyond",
         Err(Error::NotFound) => "not found",
         Err(Error::Conflict(..)) => "conflict",
         Err(Error::InvalidToken) => "token",

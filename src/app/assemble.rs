@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 
 use super::events::Counted;
+use super::in_force::InForce;
 use super::own::OwnRouter;
 use super::reload::{Common, Reloader};
 use super::renew::Refresher;
@@ -18,7 +19,7 @@ use crate::jobs::{self, Jobs};
 use crate::limiter::MemoryLimiter;
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
-use crate::model::{Clock, Entropy};
+use crate::model::{Clock, Entropy, Secret};
 use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
 use crate::store::{Revocation, Store};
 use crate::token::{Mint, Revocations, Vault};
@@ -109,6 +110,14 @@ impl Gateway {
             accounts,
             store,
         })
+    }
+
+    /// The link that makes the first admin, if there is none yet. For the operator's eyes only.
+    ///
+    /// # Errors
+    /// [`account::Error::Unavailable`].
+    pub fn bootstrap_link(&self) -> Result<Option<Secret>, account::Error> {
+        self.runtime.block_on(self.accounts.bootstrap_link())
     }
 
     /// The account system, for the command line and tests.
@@ -237,6 +246,7 @@ fn own(
         cookies,
         jwks: Arc::new(move || keys.load().jwks()),
         verify_return: Arc::new(move |target, mac| returns.check(target, mac)),
+        rules: Arc::new(InForce(gate.clone())),
     };
     OwnRouter { router: web::router(state), cookies: gate.snapshot().cookies().clone(), names }
 }

@@ -2,12 +2,13 @@
 //! the tests; only here do all parts meet.
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop
-//! - `own`, `renew`: what the proxy calls back into · `operator`: the separate listener · `reload`: new rules
+//! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people · `operator`: the separate listener · `reload`: new rules
 //! - `keys`: the key ring on its first start and after
 
 mod assemble;
 mod error;
 mod events;
+mod in_force;
 mod keys;
 mod operator;
 mod own;

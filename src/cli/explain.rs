@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 
 use crate::config;
 use crate::model::{AccountId, ClientIp};
-use crate::policy::{
-    Candidate, Described, Explanation, Ingredient, Outcome, Question, State, Verdict, explain,
-};
+use crate::policy::{Candidate, Described, Explanation, Ingredient, Question, State, Verdict, explain};
 
 /// Explain a decision.
 ///
@@ -126,13 +124,7 @@ fn verdict(verdict: &Verdict) -> Value {
         Verdict::Refused(refusal) => json!({ "outcome": "refused", "reason": refusal.id() }),
         Verdict::NoRoute => json!({ "outcome": "no_route" }),
         Verdict::Decided { rule, outcome } => {
-            let word = match outcome {
-                Outcome::Allowed { .. } => "allowed",
-                Outcome::NeedsSignIn(_) => "needs_sign_in",
-                Outcome::NeedsElevation(_) => "needs_elevation",
-                Outcome::Forbidden(_) => "forbidden",
-            };
-            json!({ "outcome": word, "rule": rule, "reason": outcome.reason().map(|r| r.id()) })
+            json!({ "outcome": outcome.word(), "rule": rule, "reason": outcome.reason().map(|r| r.id()) })
         }
     }
 }

@@ -19,8 +19,16 @@ pub(super) fn run(path: &Path) -> i32 {
         Ok(gateway) => gateway,
         Err(e) => return failed(&e),
     };
+    let first = match gateway.bootstrap_link() {
+        Ok(link) => link,
+        Err(e) => return failed(&e),
+    };
     let served = gateway.run(|public, admin| {
         tracing::info!(listen = %public, admin_listen = %admin, public_url, "gateway is ready");
+        // Not into the log: logs are collected, and this makes an admin.
+        if let Some(link) = first {
+            println!("There is no administrator yet. Make the first one here, once:\n  {}", link.expose());
+        }
     });
     match served {
         Ok(()) => 0,

@@ -248,6 +248,12 @@ impl Snapshot {
         &self.reserved
     }
 
+    /// The rules.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
     /// The names of our cookies in this deployment.
     #[must_use]
     pub fn cookies(&self) -> &CookieNames {

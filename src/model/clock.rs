@@ -33,6 +33,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Reads RFC 3339 with any offset: `2026-11-21T05:44:19Z`; `None` for other texts.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+    }
+
     /// This time plus `d`, saturating.
     #[must_use]
     pub fn after(self, d: Duration) -> Self {

@@ -82,6 +82,17 @@ impl Outcome {
         }
     }
 
+    /// A stable word, for programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allowed { .. } => "allowed",
+            Self::NeedsSignIn(_) => "needs_sign_in",
+            Self::NeedsElevation(_) => "needs_elevation",
+            Self::Forbidden(_) => "forbidden",
+        }
+    }
+
     /// Position in the order from lenient to strict.
     pub(super) fn strictness(self) -> u8 {
         match self {

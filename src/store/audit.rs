@@ -1,6 +1,6 @@
 //! Who did what to whom. Rows are only ever added, and purged by age.
 
-use super::{Store, StoreError, Tx, params};
+use super::{Part, Row, Span, Store, StoreError, Tx, params};
 use crate::model::{ClientIp, Entropy, RequestId, Timestamp};
 
 /// The actor of what nobody asked for: jobs and rules.
@@ -56,4 +56,85 @@ impl Store {
                        (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2) RETURNING id";
         Ok(self.write(sql, params![before, batch]).await?.len())
     }
+}
+
+/// Which lines. Filters that are `None` let everything through.
+#[derive(Clone, Debug, Default)]
+pub struct AuditQuery {
+    /// Done by: an account id, `system` or `operator`.
+    pub actor: Option<String>,
+    /// Done to.
+    pub target: Option<String>,
+    /// What.
+    pub action: Option<String>,
+    /// When.
+    pub span: Span,
+}
+
+/// One line, as it is listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditLine {
+    /// Its identifier.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// To whom or what.
+    pub target: String,
+    /// From where; empty if it did not come by a request.
+    pub ip: String,
+    /// By which request; likewise.
+    pub request_id: String,
+    /// More about it.
+    pub detail: String,
+}
+
+/// $1 actor, $2 target, $3 action, $4 from, $5 to, $6 and $7 the place in the list, $8 limit.
+macro_rules! lines {
+    ($by:literal) => {
+        concat!(
+            "SELECT id, at, actor, action, target, ip, request_id, detail FROM audit WHERE ",
+            $by,
+            " AND ($1 = '' OR actor = $1) AND ($2 = '' OR target = $2) AND ($3 = '' OR action = $3)
+              AND at >= $4 AND at < $5 AND (at, id) < ($6, $7)
+              ORDER BY at DESC, id DESC LIMIT $8"
+        )
+    };
+}
+
+impl Store {
+    /// A part of the audit trail, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn audit_lines(&self, query: &AuditQuery, part: &Part) -> Result<Vec<AuditLine>, StoreError> {
+        let sql = match query {
+            AuditQuery { target: Some(_), .. } => lines!("target = $2"),
+            AuditQuery { actor: Some(_), .. } => lines!("actor = $1"),
+            AuditQuery { action: Some(_), .. } => lines!("action = $3"),
+            _ => lines!("TRUE"),
+        };
+        let text = |t: &Option<String>| t.clone().unwrap_or_default();
+        let (from, to) = query.span.bounds();
+        let (key, id) = part.newest_first();
+        let (actor, target, action) = (text(&query.actor), text(&query.target), text(&query.action));
+        let rows = self.read(sql, params![actor, target, action, from, to, key, id, part.limit]).await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn read(row: &Row) -> Result<AuditLine, StoreError> {
+    Ok(AuditLine {
+        id: row.string(0)?,
+        at: row.time(1)?,
+        actor: row.string(2)?,
+        action: row.string(3)?,
+        target: row.string(4)?,
+        ip: row.string(5)?,
+        request_id: row.string(6)?,
+        detail: row.string(7)?,
+    })
 }

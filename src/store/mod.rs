@@ -5,19 +5,24 @@
 //! [`Row`]; name the index it uses. A compare-and-set is one `UPDATE … WHERE … RETURNING`, or a [`Tx::must`].
 
 mod accounts;
+mod attempt_list;
 mod attempts;
 mod audit;
 mod challenges;
+mod bootstrap;
 mod codes;
 mod devices;
 pub mod engine;
 mod error;
 mod links;
 mod lockouts;
+mod mail_queue;
 mod migrate;
 mod outbox;
 mod own_data;
 mod recovery_codes;
+mod people;
+mod people_changes;
 mod revocations;
 mod sessions;
 mod settings;
@@ -33,16 +38,20 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 pub use accounts::*;
+pub use attempt_list::{AttemptLine, AttemptQuery, Span};
 pub use attempts::*;
 pub use audit::{AuditEntry, SYSTEM_ACTOR};
 pub use challenges::*;
+pub use audit::{AuditEntry, AuditLine, AuditQuery, SYSTEM_ACTOR};
 pub use codes::*;
 pub use devices::*;
 pub use error::StoreError;
 pub use links::*;
 pub use lockouts::*;
+pub use mail_queue::{MailState, QueuedMail};
 pub use outbox::{LeasedMail, NewMail};
 pub use own_data::*;
+pub use people::*;
 pub use revocations::Revocation;
 pub use sessions::*;
 pub use settings::Settings;

@@ -125,6 +125,13 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "malformed-query", "Malformed query", detail)
     }
 
+    /// The link that makes the first admin is of no use (any more).
+    #[must_use]
+    pub fn bootstrap_over() -> Self {
+        let detail = "This link is wrong or used, or there is an administrator already.";
+        Self::new(StatusCode::GONE, "bootstrap-over", "No first administrator to be made", detail)
+    }
+
     /// The body is of a kind that is not taken here.
     #[must_use]
     pub fn unsupported(detail: &str) -> Self {
@@ -276,6 +283,12 @@ impl From<Error> for Problem {
                 "permission-required",
                 "Permission required",
                 format!("This needs the permission {permission}."),
+            ),
+            Error::BeyondYours => Self::new(
+                S::FORBIDDEN,
+                "permission-required",
+                "Permission required",
+                "This person or role has permissions that you do not have yourself.",
             ),
             Error::NotFound => Self::not_found(),
             Error::Conflict(kind, detail) => {

@@ -11,6 +11,7 @@ mod api;
 mod assets;
 mod cookies;
 mod csrf;
+mod csv;
 pub mod error;
 mod extract;
 mod headers;
@@ -19,6 +20,7 @@ mod openapi;
 mod ops;
 mod pages;
 pub mod routes;
+mod rules;
 mod settings;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Extension, Router, extract::State};
 
 pub use cookies::CookieNames;
@@ -34,6 +36,7 @@ pub use extract::{Caller, ClientInfo, Presented};
 pub use headers::secure as secure_headers;
 pub use ops::{AdminState, MailSummary, MailView, Mailbox, admin_router};
 pub use pages::error_page;
+pub use rules::{Rules, RunningRule};
 pub use settings::*;
 
 use crate::account::{Accounts, PasswordSettings};
@@ -56,6 +59,8 @@ pub struct WebState {
     pub jwks: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// Whether we signed a return target: `(target, mac)`, the two query values of the sign-in page.
     pub verify_return: Arc<ReturnCheck>,
+    /// The rules in force.
+    pub rules: Arc<dyn Rules>,
 }
 
 /// Everything below `auth_prefix`.
@@ -130,6 +135,24 @@ pub fn router(state: WebState) -> Router {
         .on(routes::OPENAPI, get(api::openapi::get).layer(Extension(document)))
         .on(routes::DOCS, get(api::openapi::page))
         .on(routes::DOCS_FILE, get(api::openapi::file))
+        .on(routes::BOOTSTRAP, post(api::bootstrap::post))
+        // administration
+        .on(routes::ADMIN_USERS, get(api::admin::people::list).post(api::admin::people::invite))
+        .on(routes::ADMIN_USER, get(api::admin::user::show).delete(api::admin::user::delete))
+        .on(routes::ADMIN_ACTIVATE, post(api::admin::user::activate))
+        .on(routes::ADMIN_DEACTIVATE, post(api::admin::user::deactivate))
+        .on(routes::ADMIN_UNLOCK, post(api::admin::user::unlock))
+        .on(routes::ADMIN_RESET, post(api::admin::user::reset_password))
+        .on(routes::ADMIN_ROLES, put(api::admin::user::roles))
+        .on(routes::ADMIN_SESSIONS, get(api::admin::sessions::list).delete(api::admin::sessions::end))
+        .on(routes::ADMIN_APPROVALS, get(api::admin::approvals::list))
+        .on(routes::ADMIN_APPROVAL, post(api::admin::approvals::decide))
+        .on(routes::ADMIN_ATTEMPTS, get(api::admin::attempts::list))
+        .on(routes::ADMIN_AUDIT, get(api::admin::audit::list))
+        .on(routes::ADMIN_RULES, get(api::admin::rules::list))
+        .on(routes::ADMIN_EXPLAIN, get(api::admin::rules::explain))
+        .on(routes::ADMIN_MAIL, get(api::admin::mail::list))
+        .on(routes::ADMIN_RETRY, post(api::admin::mail::retry))
         .router
         .fallback(pages::not_found)
         .method_not_allowed_fallback(pages::method_not_allowed)

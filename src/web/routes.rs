@@ -84,6 +84,40 @@ pub const OPENAPI: &str = "/openapi.json";
 pub const DOCS: &str = "/docs/";
 /// What that page is made of.
 pub const DOCS_FILE: &str = "/docs/{file}";
+/// People: list and invitation.
+pub const ADMIN_USERS: &str = "/admin/users/";
+/// One person.
+pub const ADMIN_USER: &str = "/admin/users/{id}/";
+/// Lets a person sign in.
+pub const ADMIN_ACTIVATE: &str = "/admin/users/{id}/activate/";
+/// Switches an account off.
+pub const ADMIN_DEACTIVATE: &str = "/admin/users/{id}/deactivate/";
+/// Opens an account after too many failures.
+pub const ADMIN_UNLOCK: &str = "/admin/users/{id}/unlock/";
+/// Mails a person the way to a new password.
+pub const ADMIN_RESET: &str = "/admin/users/{id}/reset-password/";
+/// The roles of a person.
+pub const ADMIN_ROLES: &str = "/admin/users/{id}/roles/";
+/// The sessions of a person.
+pub const ADMIN_SESSIONS: &str = "/admin/users/{id}/sessions/";
+/// Roles that wait for an approval.
+pub const ADMIN_APPROVALS: &str = "/admin/approvals/";
+/// The decision about one of them.
+pub const ADMIN_APPROVAL: &str = "/admin/approvals/{id}/";
+/// Tries to sign in.
+pub const ADMIN_ATTEMPTS: &str = "/admin/attempts/";
+/// The audit trail.
+pub const ADMIN_AUDIT: &str = "/admin/audit/";
+/// The running rules.
+pub const ADMIN_RULES: &str = "/admin/rules/";
+/// What they say to a request.
+pub const ADMIN_EXPLAIN: &str = "/admin/rules/explain";
+/// The outbox.
+pub const ADMIN_MAIL: &str = "/admin/mail/";
+/// Sends a mail again.
+pub const ADMIN_RETRY: &str = "/admin/mail/{id}/retry/";
+/// The first admin.
+pub const BOOTSTRAP: &str = "/bootstrap/";
 /// Style sheet, script, logo.
 pub const STATIC: &str = "/static/{file}";
 
@@ -131,5 +165,22 @@ pub const ALL: &[&str] = &[
     OPENAPI,
     DOCS,
     DOCS_FILE,
+    ADMIN_USERS,
+    ADMIN_USER,
+    ADMIN_ACTIVATE,
+    ADMIN_DEACTIVATE,
+    ADMIN_UNLOCK,
+    ADMIN_RESET,
+    ADMIN_ROLES,
+    ADMIN_SESSIONS,
+    ADMIN_APPROVALS,
+    ADMIN_APPROVAL,
+    ADMIN_ATTEMPTS,
+    ADMIN_AUDIT,
+    ADMIN_RULES,
+    ADMIN_EXPLAIN,
+    ADMIN_MAIL,
+    ADMIN_RETRY,
+    BOOTSTRAP,
     STATIC,
 ];

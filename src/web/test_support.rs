@@ -42,6 +42,25 @@ pub fn state() -> WebState {
         cookies: CookieNames::new(true),
         jwks: Arc::new(|| serde_json::json!({"keys": []})),
         verify_return: Arc::new(|_, mac| mac == "good"),
+        rules: Arc::new(NoRules),
+    }
+}
+
+struct NoRules;
+
+impl Rules for NoRules {
+    fn list(&self) -> Vec<RunningRule> {
+        Vec::new()
+    }
+
+    fn explain(&self, question: &crate::policy::Question<'_>) -> crate::policy::Explanation {
+        crate::policy::Explanation {
+            path: Some(question.path.to_owned()),
+            upstream: None,
+            unknown_roles: Vec::new(),
+            candidates: Vec::new(),
+            verdict: crate::policy::Verdict::NoRoute,
+        }
     }
 }
 

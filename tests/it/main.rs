@@ -2,6 +2,7 @@
 //! group of cases, named by the ids of the security page where one applies.
 
 mod api_fuzz;
+mod admin;
 mod browser;
 mod browser_driver;
 mod flows;

@@ -1,7 +1,9 @@
 //! The JSON door. Every file is one use case: read the body, call, shape the answer.
 
 pub mod activity;
+pub mod admin;
 mod answer;
+pub mod bootstrap;
 pub mod change_email;
 pub mod change_password;
 pub mod deletion;
