@@ -3,12 +3,13 @@
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop
 //! - `own`, `renew`: what the proxy calls back into · `operator`: the separate listener · `reload`: new rules
-//! - `keys`: the key ring on its first start and after
+//! - `keys`: the key ring on its first start and after · `mail_test`: one mail, sent at once
 
 mod assemble;
 mod error;
 mod events;
 mod keys;
+mod mail_test;
 mod operator;
 mod own;
 mod reload;
@@ -17,4 +18,5 @@ mod server;
 
 pub use assemble::{Gateway, Office, Surroundings};
 pub use error::StartError;
+pub use mail_test::{TestMail, TestMailError, test_mail};
 pub use server::Running;
