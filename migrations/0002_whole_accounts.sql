@@ -17,6 +17,10 @@ ALTER TABLE codes ADD COLUMN payload TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN device_id TEXT NOT NULL DEFAULT '';
 CREATE INDEX sessions_by_idle ON sessions (idle_expires);
 
+-- When a mail is of no more use: every link and code in it has expired by then. NULL: it keeps its use.
+ALTER TABLE outbox ADD COLUMN expires_at BIGINT;
+CREATE INDEX outbox_given_up ON outbox (created_at) WHERE state = 'dead' AND body_text <> '';
+
 -- One time-based secret for each account (RFC 6238). Not confirmed: it counts for nothing yet.
 CREATE TABLE totp (
     account_id   TEXT PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,

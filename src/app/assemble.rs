@@ -88,7 +88,13 @@ impl Gateway {
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
         });
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
-        let worker = Worker::new(store.clone(), mail.transport, around.clock.clone(), around.entropy.clone());
+        let worker = Worker::new(
+            store.clone(),
+            mail.transport,
+            around.clock.clone(),
+            around.entropy.clone(),
+            metrics.clone(),
+        );
         let reloader = around.config.clone().map(|path| Reloader {
             path,
             running: settings.clone(),

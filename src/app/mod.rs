@@ -2,14 +2,16 @@
 //! the tests; only here do all parts meet.
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop
-//! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people · `operator`: the separate listener · `reload`: new rules
-//! - `keys`: the key ring on its first start and after
+//! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
+//! - `operator`: the separate listener · `reload`: new rules
+//! - `keys`: the key ring on its first start and after · `mail_test`: one mail, sent at once
 
 mod assemble;
 mod error;
 mod events;
 mod in_force;
 mod keys;
+mod mail_test;
 mod operator;
 mod own;
 mod reload;
@@ -18,4 +20,5 @@ mod server;
 
 pub use assemble::{Gateway, Office, Surroundings};
 pub use error::StartError;
+pub use mail_test::{TestMail, TestMailError, test_mail};
 pub use server::Running;

@@ -385,14 +385,19 @@ fn stores_and_mail() {
         (with("redis: { url: \"redis://:hunter2@r\" }\n"), "14:15 redis.url: ", "counts in process"),
         (with("mail: { transport: file }\n"), "14:7 mail: ", "needs the key `dir`"),
         (with("mail: { dir: x }\n"), "14:14 mail.dir: ", "transport: file"),
+        (with("mail: { ca: x.pem }\n"), "14:13 mail.ca: ", "transport: smtp"),
         (with("mail: { transport: smtp, url: \"mail.org\" }\n"), "14:31 mail.url: ", "smtps://"),
         (with("mail: { transport: smtp, url: \"smtp://${NONE}@h\" }\n"), "14:31 mail.url: ", "${NONE}"),
         (with("mail: { from: nobody }\n"), "14:15 mail.from: ", "no-reply@example.org"),
     ]);
     assert!(!only(&with("store: { url: \"postgres://me:hunter2@db/x\" }\n")).contains("hunter2"));
     let mail = good(&with("mail: { transport: smtp, url: \"smtps://u:${MAIL_PASSWORD}@h\" }\n")).mail;
-    let mail::TransportSettings::Smtp { url } = &mail.transport else { panic!("{mail:?}") };
-    assert_eq!(url.expose(), "smtps://u:hunter2-canary@h");
+    let mail::TransportSettings::Smtp(server) = &mail.transport else { panic!("{mail:?}") };
+    assert_eq!((server.url.expose(), server.timeout.as_secs()), ("smtps://u:hunter2-canary@h", 15));
+    let with_ca =
+        good(&with("mail: { transport: smtp, url: \"smtps://h\", ca: my.pem, timeout: 3s }\n")).mail;
+    let mail::TransportSettings::Smtp(server) = &with_ca.transport else { panic!("{with_ca:?}") };
+    assert!(server.ca.as_ref().is_some_and(|p| p.ends_with("my.pem")) && server.timeout.as_secs() == 3);
     assert!(!format!("{mail:?}").contains("hunter2"));
     let store = good(&with("redis: { url: null }\nstore: { url: \"sqlite::memory:\" }\n")).store;
     assert_eq!(store, store::Settings::Sqlite { path: ":memory:".into() });

@@ -12,7 +12,7 @@
 //! | `attempts` | 1 h | sign-in attempts for 180 days |
 //! | `audit` | 1 h | audit entries for a year |
 //! | `revocations` | 1 min | until the last revoked token has expired |
-//! | `outbox` | 1 h | the envelopes of sent and given-up mails for 30 days |
+//! | `outbox` | 1 h | the envelopes of sent and given-up mails for 30 days, the contents of given-up ones for 7 |
 
 mod attempts;
 mod audit;

@@ -1,5 +1,6 @@
-//! Mails that were sent or given up. Their contents are wiped at once; the envelope stays a month, so that "I never got it"
-//! can be answered.
+//! Mails that were sent or given up. The contents of a sent mail are wiped at once; those of one that was given up when
+//! its links and codes have expired, at the latest after a week, so that an operator can have it sent again until then.
+//! The envelope stays a month, so that "I never got it" can be answered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use crate::store::Store;
 
 /// How long envelopes are kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Rows deleted in one statement.
+/// How long a mail that was given up can be sent again, at most.
+const RETRIED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Rows changed or deleted in one statement.
 const BATCH: u32 = 1000;
 
 /// The job.
@@ -32,7 +35,12 @@ impl Job for Outbox {
     }
 
     async fn run(&self) -> Result<u64, String> {
-        let before = self.clock.now().before(KEPT);
+        let now = self.clock.now();
+        let wipe = || async {
+            self.store.wipe_mails(now, now.before(RETRIED), BATCH).await.map(|wiped| wiped as u64)
+        };
+        in_batches(BATCH, wipe).await?;
+        let before = now.before(KEPT);
         let batch = || async { self.store.purge_mails(before, BATCH).await.map(|gone| gone as u64) };
         in_batches(BATCH, batch).await
     }

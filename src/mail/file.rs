@@ -28,9 +28,9 @@ impl Transport for FileTransport {
         let bytes = self.envelope.wrap(mail)?.formatted();
         let (dir, name) = (self.dir.clone(), name(mail.at, &mail.id));
         let written = tokio::task::spawn_blocking(move || {
-            write(&dir, &name, &bytes).map_err(|e| DeliveryError(format!("{}: {e}", dir.display())))
+            write(&dir, &name, &bytes).map_err(|e| DeliveryError::Failed(format!("{}: {e}", dir.display())))
         });
-        written.await.map_err(|e| DeliveryError(e.to_string()))?
+        written.await.map_err(|e| DeliveryError::Failed(e.to_string()))?
     }
 }
 

@@ -1,5 +1,7 @@
 //! The mails there are.
 
+use std::time::Duration;
+
 use crate::model::{ClientIp, Secret, Timestamp};
 
 /// When, from where and with what something was done.
@@ -175,6 +177,13 @@ pub enum Message {
         /// The page that asks for confirmation.
         link: Secret,
     },
+    /// The operator tries whether mail leaves the house.
+    Test {
+        /// The person's name.
+        name: String,
+        /// When it was asked for.
+        at: Timestamp,
+    },
 }
 
 impl Message {
@@ -199,6 +208,25 @@ impl Message {
             Self::Rejected { .. } => "rejected",
             Self::Invited { .. } => "invited",
             Self::Deletion { .. } => "deletion",
+            Self::Test { .. } => "test",
+        }
+    }
+
+    /// For how long the mail is of use: as long as the link or the code in it that lives longest. `None`: it tells
+    /// something that stays true.
+    #[must_use]
+    pub fn life(&self) -> Option<Duration> {
+        let minutes = |n: u64| Some(Duration::from_secs(n.saturating_mul(60)));
+        match self {
+            Self::Activation { link_hours, code_minutes, .. }
+            | Self::EmailChange { link_hours, code_minutes, .. } => {
+                minutes(link_hours.saturating_mul(60).max(*code_minutes))
+            }
+            Self::Reset { link_minutes, code_minutes, .. } => minutes(*link_minutes.max(code_minutes)),
+            Self::Otp { code_minutes, .. } => minutes(*code_minutes),
+            Self::Invited { link_hours, .. } => minutes(link_hours.saturating_mul(60)),
+            // A lock, a new device, a deletion: worth knowing also when the link in it is dead.
+            _ => None,
         }
     }
 
@@ -248,6 +276,7 @@ impl Message {
             Self::Rejected { name: name(), role: "organizer".to_owned() },
             Self::Invited { name: name(), link: link(), link_hours: 24 },
             Self::Deletion { name: name(), until: at, link: link() },
+            Self::Test { name: name(), at },
         ]
     }
 }

@@ -10,6 +10,8 @@ mod message;
 mod plain;
 mod render;
 mod settings;
+mod smtp;
+mod smtp_url;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -17,7 +19,7 @@ mod worker;
 
 pub use mailbox::Mailbox;
 pub use message::{Message, Sighting};
-pub use settings::{Settings, TransportSettings};
+pub use settings::{Settings, SmtpSettings, TransportSettings};
 pub use transport::{Delivery, DeliveryError, MailError, Outgoing, Transport};
 pub use worker::Worker;
 
@@ -55,6 +57,14 @@ impl Post {
             text,
             html,
             created_at: now,
+            expires_at: message.life().map(|life| now.after(life)),
         });
+    }
+
+    /// `message` for `to` without the outbox, to be handed over at once; for trying out whether mail works.
+    #[must_use]
+    pub fn compose(&self, to: &Email, message: &Message, at: Timestamp, entropy: &dyn Entropy) -> Outgoing {
+        let render::Rendered { subject, text, html } = render::render(&self.brand, message);
+        Outgoing { id: RequestId::random(entropy).to_string(), to: to.to_string(), subject, text, html, at }
     }
 }

@@ -63,6 +63,8 @@ forms! {
         { name: str, link: str, link_hours: u64 };
     Deletion, "mail/deletion.html", "mail/deletion.txt",
         { name: str, until: str, link: str };
+    Test, "mail/test.html", "mail/test.txt",
+        { name: str, at: str };
 }
 
 macro_rules! both {
@@ -195,6 +197,10 @@ pub(super) fn render(brand: &str, message: &Message) -> Rendered {
             let until = &moment(*until);
             let link = link.expose();
             both!(format!("Your {brand} account will be deleted"), Deletion { brand, name, until, link })
+        }
+        Message::Test { name, at } => {
+            let (name, at) = (&person(name), &moment(*at));
+            both!(format!("A test mail from {brand}"), Test { brand, name, at })
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How mail leaves the house.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::Secret;
 
@@ -26,8 +27,16 @@ pub enum TransportSettings {
         dir: PathBuf,
     },
     /// An SMTP server.
-    Smtp {
-        /// `smtp://`, `smtps://`, with `?tls=required` for STARTTLS; may carry user and password.
-        url: Secret,
-    },
+    Smtp(SmtpSettings),
+}
+
+/// An SMTP server and how it is spoken to.
+#[derive(Clone, Debug)]
+pub struct SmtpSettings {
+    /// `smtp://`, `smtps://`, with `?tls=required` for STARTTLS; may carry user and password.
+    pub url: Secret,
+    /// Certificate authorities to trust besides those of the system: a file in PEM form.
+    pub ca: Option<PathBuf>,
+    /// How long one step of the conversation may take.
+    pub timeout: Duration,
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::{Notify, watch};
 
 use super::*;
+use crate::metrics::Metrics;
 use crate::model::{Clock, ManualClock, Secret, SystemEntropy};
 use crate::store::{Store, Value};
 
@@ -25,7 +26,7 @@ impl Transport for Fickle {
     async fn deliver(&self, mail: &Outgoing) -> Result<(), DeliveryError> {
         self.seen.lock().unwrap().push(mail.clone());
         self.took_one.notify_one();
-        if *self.refuses.lock().unwrap() { Err(DeliveryError("451 later".into())) } else { Ok(()) }
+        if *self.refuses.lock().unwrap() { Err(DeliveryError::Failed("451 later".into())) } else { Ok(()) }
     }
 }
 
@@ -41,7 +42,13 @@ impl House {
         let store = Store::open(&crate::store::Settings::Sqlite { path: PathBuf::from(":memory:") }).unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_000_000)));
         let transport = Arc::new(Fickle::default());
-        let worker = Worker::new(store.clone(), transport.clone(), clock.clone(), Arc::new(SystemEntropy));
+        let worker = Worker::new(
+            store.clone(),
+            transport.clone(),
+            clock.clone(),
+            Arc::new(SystemEntropy),
+            Arc::new(Metrics::new()),
+        );
         Self { store, clock, transport, worker: Arc::new(worker) }
     }
 
@@ -166,6 +173,11 @@ fn settings(transport: TransportSettings) -> Settings {
     Settings { transport, from: "Döör <no-reply@door.example>".into(), brand: "Door".into() }
 }
 
+fn smtp_at(url: &str) -> TransportSettings {
+    let timeout = Duration::from_secs(15);
+    TransportSettings::Smtp(SmtpSettings { url: Secret::new(url), ca: None, timeout })
+}
+
 /// Headers of a mail with folded lines joined, and the body.
 fn parse(eml: &str) -> (Vec<(String, String)>, &str) {
     let (head, body) = eml.split_once("\r\n\r\n").unwrap();
@@ -225,8 +237,7 @@ async fn the_mailbox_keeps_the_last_500() {
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused_without_showing_the_password() {
-    let smtp =
-        |url: &str| Delivery::new(&settings(TransportSettings::Smtp { url: Secret::new(url) })).map(drop);
+    let smtp = |url: &str| Delivery::new(&settings(smtp_at(url))).map(drop);
     for url in [
         "smtp://u:canary@mx.example",
         "smtp://u:canary@mx.example:25?tls=opportunistic",
@@ -281,9 +292,9 @@ async fn smtp_server(listener: tokio::net::TcpListener) -> (Vec<String>, String)
 #[tokio::test]
 async fn r_06_smtp_sees_one_message_to_one_recipient() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Secret::new(format!("smtp://{}", listener.local_addr().unwrap()));
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(smtp_server(listener));
-    let delivery = Delivery::new(&settings(TransportSettings::Smtp { url })).unwrap();
+    let delivery = Delivery::new(&settings(smtp_at(&url))).unwrap();
     let mut mail = outgoing("x\r\nBcc: eve@example.org\r\n\r\n.\r\nMAIL FROM:<eve@example.org>", 5);
     mail.text = "before\r\n.\r\nMAIL FROM:<eve@example.org>\r\n.\nafter".into();
     delivery.transport.deliver(&mail).await.unwrap();

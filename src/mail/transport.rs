@@ -1,24 +1,18 @@
-//! Handing a mail over: the trait, the message in its format for the wire, and SMTP. The only file that knows
-//! lettre.
+//! Handing a mail over: the trait, and the message in its format for the wire.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox as Address, MultiPart};
-use lettre::transport::smtp::PoolConfig;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use super::file::FileTransport;
 use super::mailbox::Mailbox;
+use super::smtp::Smtp;
 use super::{Settings, TransportSettings};
-use crate::model::{Secret, Timestamp};
-
-/// How long one step of an SMTP conversation may take.
-const SMTP_STEP: Duration = Duration::from_secs(15);
-/// How many connections to the SMTP server are kept.
-const SMTP_POOL: u32 = 4;
+use crate::model::Timestamp;
 
 /// A mail on its way out.
 #[derive(Clone)]
@@ -37,10 +31,16 @@ pub struct Outgoing {
     pub at: Timestamp,
 }
 
-/// The mail was not handed over; it is worth another try.
+/// The mail was not handed over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DeliveryError(pub String);
+pub enum DeliveryError {
+    /// Something stood in the way that may pass: it is worth another try.
+    #[error("{0}")]
+    Failed(String),
+    /// This mail, or its recipient, was refused for good: another try would end the same.
+    #[error("{0}")]
+    Refused(String),
+}
 
 /// The settings do not make a transport.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +50,10 @@ pub enum MailError {
     From(String),
     /// The URL of the SMTP server. Its text is not repeated: it may carry a password.
     #[error("the SMTP URL does not work: {0}; write smtps://user:password@host or smtp://host?tls=required")]
-    Url(String),
+    Url(&'static str),
+    /// The file with further certificate authorities.
+    #[error("{0}: {1}; `mail.ca` names a file of certificates in PEM form")]
+    Authorities(PathBuf, String),
     /// A password would cross the network readable.
     #[error("the SMTP URL has a password but no TLS: write smtps:// or add ?tls=required")]
     PlainPassword,
@@ -62,8 +65,11 @@ pub trait Transport: Send + Sync + 'static {
     /// Hands `mail` over.
     ///
     /// # Errors
-    /// [`DeliveryError`] when nobody took it; it is tried again later then.
+    /// [`DeliveryError`] when nobody took it.
     async fn deliver(&self, mail: &Outgoing) -> Result<(), DeliveryError>;
+
+    /// Nothing is due for the moment: what was kept open between mails may be closed.
+    async fn rest(&self) {}
 }
 
 /// The configured way, and the mailbox when that is the way.
@@ -78,14 +84,14 @@ impl Delivery {
     /// Makes the transport that `settings` ask for. Connects to nothing yet; call it inside the async runtime.
     ///
     /// # Errors
-    /// [`MailError`] when the sender or the URL is no good.
+    /// [`MailError`] when the sender, the URL or the certificates are no good.
     pub fn new(settings: &Settings) -> Result<Self, MailError> {
         let envelope = Envelope::new(&settings.from)?;
         let mailbox =
             matches!(settings.transport, TransportSettings::Mailbox).then(|| Arc::new(Mailbox::new()));
         let transport: Arc<dyn Transport> = match (&settings.transport, &mailbox) {
             (TransportSettings::File { dir }, _) => Arc::new(FileTransport::new(dir.clone(), envelope)),
-            (TransportSettings::Smtp { url }, _) => Arc::new(Smtp::new(url, envelope)?),
+            (TransportSettings::Smtp(server), _) => Arc::new(Smtp::new(server, envelope)?),
             (TransportSettings::Mailbox, Some(mailbox)) => Arc::clone(mailbox) as Arc<dyn Transport>,
             (TransportSettings::Mailbox, None) => Arc::new(Mailbox::new()),
         };
@@ -106,7 +112,10 @@ impl Envelope {
 
     /// The mail as RFC 5322 text, multipart/alternative, every header encoded.
     pub(super) fn wrap(&self, mail: &Outgoing) -> Result<lettre::Message, DeliveryError> {
-        let to = mail.to.parse().map_err(|e| DeliveryError(format!("the recipient is no address: {e}")))?;
+        let to = mail
+            .to
+            .parse()
+            .map_err(|e| DeliveryError::Refused(format!("the recipient is no address: {e}")))?;
         let millis = u64::try_from(mail.at.millis()).unwrap_or(0);
         lettre::Message::builder()
             .from(self.from.clone())
@@ -120,44 +129,6 @@ impl Envelope {
                 "auto-generated".to_owned(),
             ))
             .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
-            .map_err(|e| DeliveryError(e.to_string()))
-    }
-}
-
-struct Smtp {
-    envelope: Envelope,
-    server: AsyncSmtpTransport<Tokio1Executor>,
-}
-
-impl Smtp {
-    fn new(url: &Secret, envelope: Envelope) -> Result<Self, MailError> {
-        if sends_password_in_clear(url.expose()) {
-            return Err(MailError::PlainPassword);
-        }
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose());
-        let builder = builder.map_err(|e| MailError::Url(e.to_string()))?;
-        let pool = PoolConfig::new().max_size(SMTP_POOL);
-        Ok(Self { envelope, server: builder.timeout(Some(SMTP_STEP)).pool_config(pool).build() })
-    }
-}
-
-/// Whether the URL has credentials but does not insist on TLS. A server on this machine is exempt.
-fn sends_password_in_clear(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("smtp://") else { return false };
-    let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let authority = authority.split('/').next().unwrap_or_default();
-    let Some((_, host)) = authority.rsplit_once('@') else { return false };
-    let local = ["localhost", "127.0.0.1", "[::1]"].iter().any(|h| match host.strip_prefix(h) {
-        Some(port) => port.is_empty() || port.starts_with(':'),
-        None => false,
-    });
-    !local && !query.split('&').any(|pair| pair == "tls=required")
-}
-
-#[async_trait]
-impl Transport for Smtp {
-    async fn deliver(&self, mail: &Outgoing) -> Result<(), DeliveryError> {
-        let message = self.envelope.wrap(mail)?;
-        self.server.send(message).await.map(drop).map_err(|e| DeliveryError(e.to_string()))
+            .map_err(|e| DeliveryError::Refused(e.to_string()))
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::transport::{Outgoing, Transport};
+use super::transport::{DeliveryError, Outgoing, Transport};
+use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Timestamp};
 use crate::store::{LeasedMail, Store, StoreError};
 
@@ -32,6 +33,7 @@ pub struct Worker {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    metrics: Arc<Metrics>,
 }
 
 impl Worker {
@@ -42,8 +44,9 @@ impl Worker {
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, transport, clock, entropy }
+        Self { store, transport, clock, entropy, metrics }
     }
 
     /// Works until `shutdown` becomes true or its sender is gone; finishes the mails at hand first.
@@ -52,6 +55,7 @@ impl Worker {
             // Four at a time, so that one slow server does not hold up all mail.
             let lane = || self.lane(Some(&shutdown));
             let (one, two, three, four) = tokio::join!(lane(), lane(), lane(), lane());
+            self.transport.rest().await;
             let sleep = match one.and(two).and(three).and(four) {
                 Ok(_) => self.until_next().await,
                 Err(e) => failed(&e),
@@ -69,7 +73,9 @@ impl Worker {
     /// # Errors
     /// [`StoreError`] when the outbox cannot be read or written.
     pub async fn drain(&self) -> Result<usize, StoreError> {
-        self.lane(None).await
+        let tried = self.lane(None).await;
+        self.transport.rest().await;
+        tried
     }
 
     async fn lane(&self, shutdown: Option<&watch::Receiver<bool>>) -> Result<usize, StoreError> {
@@ -84,40 +90,64 @@ impl Worker {
     }
 
     async fn hand_over(&self, mail: LeasedMail) -> Result<(), StoreError> {
-        let LeasedMail { id, recipient: to, kind, subject, text, html, created_at: at, tries } = mail;
+        let LeasedMail { id, recipient: to, kind, subject, text, html, created_at: at, expires_at, tries } =
+            mail;
+        if expires_at.is_some_and(|end| end <= self.clock.now()) {
+            tracing::error!(mail = id, kind, tries, error = "expired", "mail given up");
+            self.metrics.mail("expired");
+            return self.store.mark_mail_expired(&id).await;
+        }
         let outgoing = Outgoing { id, to, subject, text, html, at };
         let error = match timeout(HAND_OVER, self.transport.deliver(&outgoing)).await {
             Ok(Ok(())) => {
                 tracing::debug!(mail = outgoing.id, kind, tries, "mail sent");
+                self.metrics.mail("sent");
                 return self.store.mark_mail_sent(&outgoing.id, self.clock.now()).await;
             }
-            Ok(Err(e)) => e.to_string(),
-            Err(_) => format!("not taken within {} seconds", HAND_OVER.as_secs()),
+            Ok(Err(e)) => e,
+            Err(_) => DeliveryError::Failed(format!("not taken within {} seconds", HAND_OVER.as_secs())),
         };
-        let next = self.next_try(at, tries);
-        match next {
-            Some(next_at) => {
-                tracing::warn!(mail = outgoing.id, kind, tries, %next_at, error, "mail not sent");
-            }
-            None => tracing::error!(mail = outgoing.id, kind, tries, error, "mail given up"),
+        let next = match error {
+            DeliveryError::Failed(_) => self.next_try(at, expires_at, tries),
+            DeliveryError::Refused(_) => None,
+        };
+        if let Some(next_at) = next {
+            tracing::warn!(mail = outgoing.id, kind, tries, %next_at, %error, "mail not sent");
+            self.metrics.mail("failed");
+        } else {
+            tracing::error!(mail = outgoing.id, kind, tries, %error, "mail given up");
+            self.metrics.mail("given_up");
         }
-        self.store.mark_mail_failed(&outgoing.id, tries, &error, next).await
+        self.store.mark_mail_failed(&outgoing.id, tries, &error.to_string(), next).await
     }
 
     /// When to try again after try `tries`; `None`: not at all.
-    fn next_try(&self, created_at: Timestamp, tries: u64) -> Option<Timestamp> {
+    fn next_try(
+        &self,
+        created_at: Timestamp,
+        expires_at: Option<Timestamp>,
+        tries: u64,
+    ) -> Option<Timestamp> {
         let now = self.clock.now();
         if now.since(created_at) >= GIVE_UP {
             return None;
         }
         let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX).min(20);
-        let pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        let mut pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        if let Some(end) = expires_at {
+            // The pauses grow shorter again towards the end: half an hour must not pass in one of them.
+            pause = pause.min(end.since(now) / 4).max(FIRST_PAUSE);
+        }
         // Up to a quarter more, so that what failed together does not come back together.
         let [jitter] = self.entropy.bytes::<1>();
         Some(now.after(pause + pause / 4 * u32::from(jitter) / 255))
     }
 
     async fn until_next(&self) -> Duration {
+        if let Ok((waiting, oldest)) = self.store.mail_queue().await {
+            let now = self.clock.now();
+            self.metrics.mail_queue(waiting, oldest.map_or(Duration::ZERO, |at| now.since(at)));
+        }
         match self.store.next_mail_due().await {
             Ok(None) => LONGEST_SLEEP,
             Ok(Some(due)) => due.since(self.clock.now()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP),

@@ -1,5 +1,7 @@
 //! Every metric, in one place. Labels come from fixed sets: no person, path or address is ever one (D-12).
 
+use std::time::Duration;
+
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// The counters of one process.
@@ -13,6 +15,9 @@ pub struct Metrics {
     verifications: IntCounterVec,
     refreshes: IntCounterVec,
     limited: IntCounterVec,
+    mails: IntCounterVec,
+    mail_queue: IntGauge,
+    mail_age: IntGauge,
     lockouts: IntCounter,
     reload_ok: IntGauge,
 }
@@ -27,6 +32,12 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
     let vec = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid metric name");
     registry.register(Box::new(vec.clone())).expect("each name once");
     vec
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::new(name, help).expect("a valid metric name");
+    registry.register(Box::new(gauge.clone())).expect("each name once");
+    gauge
 }
 
 fn by_class(registry: &Registry, name: &str, help: &str) -> [IntCounter; 5] {
@@ -49,9 +60,7 @@ impl Metrics {
             IntCounter::new("stagedoor_lockouts_total", "Accounts locked.").expect("a valid metric name");
         r.register(Box::new(lockouts.clone())).expect("each name once");
         let reload_ok =
-            IntGauge::new("stagedoor_config_reload_success", "Whether the last configuration took effect.")
-                .expect("a valid metric name");
-        r.register(Box::new(reload_ok.clone())).expect("each name once");
+            gauge(&r, "stagedoor_config_reload_success", "Whether the last configuration took effect.");
         reload_ok.set(1);
         let build = counters(&r, "stagedoor_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
@@ -64,6 +73,9 @@ impl Metrics {
             verifications: counters(&r, "stagedoor_verifications_total", "Addresses verified.", &["outcome"]),
             refreshes: counters(&r, "stagedoor_refreshes_total", "Refreshes.", &["outcome"]),
             limited: counters(&r, "stagedoor_rate_limited_total", "Tries over a limit.", &["policy"]),
+            mails: counters(&r, "stagedoor_mails_total", "Mails handed over or not.", &["outcome"]),
+            mail_queue: gauge(&r, "stagedoor_mail_queue", "Mails that wait."),
+            mail_age: gauge(&r, "stagedoor_mail_oldest_seconds", "For how long the oldest mail has waited."),
             lockouts,
             reload_ok,
             registry: r,
@@ -113,6 +125,17 @@ impl Metrics {
     /// An account was locked.
     pub fn lockout(&self) {
         self.lockouts.inc();
+    }
+
+    /// A mail was handed over or not: `sent`, `failed` (it is tried again), `given_up`, `expired`.
+    pub fn mail(&self, outcome: &'static str) {
+        self.mails.with_label_values(&[outcome]).inc();
+    }
+
+    /// How many mails wait, and for how long the oldest of them has.
+    pub fn mail_queue(&self, waiting: u64, oldest: Duration) {
+        self.mail_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.mail_age.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
     }
 
     /// A configuration took effect, or did not.

@@ -3,7 +3,8 @@
 use super::{Row, Store, StoreError, Tx, Value, params};
 use crate::model::{Email, Timestamp};
 
-/// A mail to be sent. `text` and `html` may carry secrets; they are wiped once it is sent.
+/// A mail to be sent. `text` and `html` may carry secrets; they are wiped once it is sent or has expired, and a week after
+/// it was given up.
 #[derive(Clone)]
 pub struct NewMail {
     /// Unique; the left part of the Message-ID.
@@ -20,6 +21,8 @@ pub struct NewMail {
     pub html: String,
     /// When it came to be, and the earliest time to send it.
     pub created_at: Timestamp,
+    /// When it is of no more use, because all links and codes in it have expired.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A mail that one worker may send until its lease ends.
@@ -39,6 +42,8 @@ pub struct LeasedMail {
     pub html: String,
     /// When it came to be.
     pub created_at: Timestamp,
+    /// When it is of no more use; nobody is to get it from then on.
+    pub expires_at: Option<Timestamp>,
     /// Which try this is, 1 for the first.
     pub tries: u64,
 }
@@ -49,9 +54,18 @@ impl Tx {
         self.mails += 1;
         self.push(
             "INSERT INTO outbox (id, recipient, kind, subject, body_text, body_html, state, tries, next_at,
-                                 leased_until, last_error, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7, 0, '', $7)",
-            params![mail.id, &mail.recipient, mail.kind, mail.subject, mail.text, mail.html, mail.created_at],
+                                 leased_until, last_error, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7, 0, '', $7, $8)",
+            params![
+                mail.id,
+                &mail.recipient,
+                mail.kind,
+                mail.subject,
+                mail.text,
+                mail.html,
+                mail.created_at,
+                mail.expires_at
+            ],
         );
     }
 }
@@ -75,7 +89,7 @@ impl Store {
                              WHERE state = 'waiting' AND next_at <= $1 AND leased_until <= $1
                              ORDER BY next_at LIMIT 1)
                    AND state = 'waiting' AND leased_until <= $1
-                 RETURNING id, recipient, kind, subject, body_text, body_html, created_at, tries",
+                 RETURNING id, recipient, kind, subject, body_text, body_html, created_at, tries, expires_at",
                 params![now, until],
             )
             .await?;
@@ -117,6 +131,33 @@ impl Store {
         .map(drop)
     }
 
+    /// Gives a leased mail up because it has expired, and wipes its bodies.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails; the mail is due again when its lease ends.
+    pub async fn mark_mail_expired(&self, id: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE outbox SET state = 'dead', last_error = 'expired', body_text = '', body_html = '',
+                          leased_until = 0
+                   WHERE id = $1 AND state = 'waiting'";
+        self.write(sql, params![id]).await.map(drop)
+    }
+
+    /// Puts a mail that was given up back to the waiting ones, due now. False when there is none that still has its
+    /// bodies: wiped mails are not sent.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn retry_mail(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "UPDATE outbox SET state = 'waiting', next_at = $2, tries = 0
+                   WHERE id = $1 AND state = 'dead' AND body_text <> '' AND (expires_at IS NULL OR expires_at > $2)
+                   RETURNING id";
+        let found = !self.write(sql, params![id, now]).await?.is_empty();
+        if found {
+            self.mail_waits().notify_one();
+        }
+        Ok(found)
+    }
+
     /// When the next waiting mail is due; `None` when none waits.
     ///
     /// # Errors
@@ -136,6 +177,23 @@ impl Store {
         let sql = "SELECT count(*), min(created_at) FROM outbox WHERE state = 'waiting'";
         let rows = self.read(sql, Vec::new()).await?;
         rows.first().map_or(Ok((0, None)), |row| Ok((row.count(0)?, row.opt(1, Row::time)?)))
+    }
+
+    /// Wipes the bodies of at most `batch` mails that were given up and that have expired or came to be before
+    /// `before`. Returns how many. Index: `outbox_given_up`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn wipe_mails(
+        &self,
+        now: Timestamp,
+        before: Timestamp,
+        batch: u32,
+    ) -> Result<usize, StoreError> {
+        let sql = "UPDATE outbox SET body_text = '', body_html = '' WHERE id IN (SELECT id FROM outbox
+                       WHERE state = 'dead' AND body_text <> '' AND (expires_at <= $1 OR created_at < $2)
+                       ORDER BY created_at LIMIT $3) RETURNING id";
+        Ok(self.write(sql, params![now, before, batch]).await?.len())
     }
 
     /// Deletes at most `batch` mails, sent or given up, that came to be before `before`. Returns how many.
@@ -160,5 +218,6 @@ fn read_leased(row: &Row) -> Result<LeasedMail, StoreError> {
         html: row.string(5)?,
         created_at: row.time(6)?,
         tries: row.count(7)?,
+        expires_at: row.opt(8, Row::time)?,
     })
 }

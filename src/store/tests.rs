@@ -114,6 +114,7 @@ fn mail(id: &str, ms: i64) -> NewMail {
         text: "secret".into(),
         html: "<p>secret".into(),
         created_at: at(ms),
+        expires_at: None,
     }
 }
 

@@ -60,6 +60,13 @@ impl Client {
         text.into_bytes()
     }
 
+    /// The answer, or `None` when there is nobody to give a whole one.
+    pub fn try_post_json(&self, path: &str, body: &Value) -> Option<Answer> {
+        let mut connection = RawClient::try_connect(self.to).ok()?;
+        connection.patience(PATIENCE).send(self.request("POST", path, Some(body)));
+        connection.answer().ok()
+    }
+
     fn send(&self, bytes: &[u8]) -> Answer {
         let mut connection = RawClient::connect(self.to);
         connection.patience(PATIENCE).send(bytes);

@@ -48,7 +48,7 @@ const CONFIG: &[&str] = &[
      RoleRegistration SecondFactorSettings SessionSettings Settings",
     "gate: AssertionMode IdentityNames Settings",
     "limiter: Quota Settings",
-    "mail: Settings TransportSettings",
+    "mail: Settings SmtpSettings TransportSettings",
     "proxy: Health Limits Server Settings Upstream",
     "store: Settings",
     "token: Algorithm Settings",

@@ -6,7 +6,7 @@ use crate::config::raw::sections as s;
 use crate::config::raw::table::{Field, Table};
 use crate::config::raw::tree::Value;
 use crate::config::secrets::{self, SecretSource};
-use crate::mail::TransportSettings;
+use crate::mail::{SmtpSettings, TransportSettings};
 use crate::model::Secret;
 use crate::{store, token};
 
@@ -124,13 +124,14 @@ pub(super) struct Mail {
 pub(super) fn mail(root: &Table<'_>) -> Mail {
     let table = root.sub("mail", &s::MAIL);
     let transport = table.choice("transport");
-    for (key, owner) in [("dir", "file"), ("url", "smtp")] {
+    for (key, owner) in [("dir", "file"), ("url", "smtp"), ("ca", "smtp"), ("timeout", "smtp")] {
+        let needed = key == "dir" || key == "url";
         if table.has(key) && transport != owner {
             table.at(key).error(
                 format!("the transport `{transport}` takes no `{key}`"),
                 format!("write `transport: {owner}`, or remove the key"),
             );
-        } else if !table.has(key) && transport == owner {
+        } else if needed && !table.has(key) && transport == owner {
             table.at.error(format!("the transport `{owner}` needs the key `{key}`"), s_help(key));
         }
     }
@@ -151,13 +152,15 @@ fn s_help(key: &str) -> &'static str {
 }
 
 fn smtp(table: &Table<'_>) -> Option<TransportSettings> {
+    let ca = table.text("ca").map(|path| table.at.cx.base.join(path));
+    let timeout = table.duration("timeout");
     let url = resolved(table, "url")?;
     let rest = url.expose().strip_prefix("smtps://").or_else(|| url.expose().strip_prefix("smtp://"));
     if rest.is_none_or(|r| r.is_empty() || r.starts_with('/')) {
         table.at("url").error("not the address of a mail server", "start it with smtps:// or smtp://");
         return None;
     }
-    Some(TransportSettings::Smtp { url })
+    Some(TransportSettings::Smtp(SmtpSettings { url, ca, timeout }))
 }
 
 fn from(table: &Table<'_>) -> Option<String> {

@@ -170,6 +170,18 @@ pub(in crate::config) static MAIL: Section = Section {
             Nothing,
             "With `smtp`: `smtps://user:${SMTP_PASSWORD}@host`, or `smtp://…?tls=required` for STARTTLS.",
         ),
+        key(
+            "ca",
+            Words,
+            Nothing,
+            "With `smtp`: a PEM file of certificate authorities to trust besides those of the system.",
+        ),
+        key(
+            "timeout",
+            Duration("1s", "40s"),
+            Text("15s"),
+            "With `smtp`: how long one step of the conversation may take.",
+        ),
     ],
 };
 

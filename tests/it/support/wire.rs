@@ -71,11 +71,16 @@ pub struct RawClient {
 
 impl RawClient {
     pub fn connect(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).expect("the gateway accepts");
+        Self::try_connect(to).expect("the gateway accepts")
+    }
+
+    /// The same where nobody may be there.
+    pub fn try_connect(to: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(to)?;
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
-        Self { stream, pending: Vec::new() }
+        Ok(Self { stream, pending: Vec::new() })
     }
 
     /// Sends; a peer that has closed already is no error, its answer may still be read.
