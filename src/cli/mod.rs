@@ -4,6 +4,7 @@
 pub mod check;
 mod demo;
 pub mod explain;
+mod keys;
 mod logging;
 mod serve;
 mod user;
@@ -39,6 +40,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     #[command(subcommand)]
     User(user::UserCommand),
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 /// Runs one command line; returns the exit code.
@@ -57,6 +60,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(args) => check::run(&cli.config, args),
         Command::Explain(args) => explain::run(&cli.config, args),
         Command::User(user::UserCommand::Create(args)) => user::create(&cli.config, args),
+        Command::Keys(command) => keys::run(&cli.config, command),
     };
     u8::try_from(code).unwrap_or(2)
 }

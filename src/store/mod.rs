@@ -10,9 +10,11 @@ mod audit;
 mod codes;
 pub mod engine;
 mod error;
+mod levels;
 mod lockouts;
 mod migrate;
 mod outbox;
+mod purge;
 mod revocations;
 mod sessions;
 mod settings;
@@ -31,6 +33,7 @@ pub use attempts::*;
 pub use audit::{AuditEntry, SYSTEM_ACTOR};
 pub use codes::*;
 pub use error::StoreError;
+pub use levels::MailLevels;
 pub use lockouts::*;
 pub use outbox::{LeasedMail, NewMail};
 pub use revocations::Revocation;
@@ -41,6 +44,8 @@ pub use tx::Tx;
 pub(crate) use value::params;
 pub use value::{Row, Value};
 
+use crate::metrics::Metrics;
+use crate::model::Clock;
 use engine::{Engine, Statement};
 
 /// The store. Clones share one database.
@@ -67,6 +72,13 @@ impl Store {
     #[must_use]
     pub fn over(engine: Arc<dyn Engine>) -> Self {
         Self { engine, mail_waits: Arc::new(Notify::new()) }
+    }
+
+    /// The same store; from now on `metrics` learns how long it takes and what fails.
+    #[must_use]
+    pub fn measured(self, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+        let engine = Arc::new(engine::Measured { engine: self.engine, metrics, clock });
+        Self { engine, mail_waits: self.mail_waits }
     }
 
     /// Runs one query that changes nothing.
