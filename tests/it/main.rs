@@ -3,6 +3,7 @@
 
 mod browser;
 mod browser_driver;
+mod client;
 mod flows;
 mod flows_binary;
 mod flows_client;
@@ -19,7 +20,9 @@ mod jwt;
 mod jwt_forge;
 mod jwt_forms;
 mod jwt_use;
+mod keys;
 mod leftovers;
+mod metrics;
 mod paths;
 mod refresh_answers;
 mod sessions;
