@@ -51,6 +51,7 @@ missing_to_test() {
     have_venv || echo python3 python3-venv
     find_chromium >/dev/null || echo chromium
     have chromedriver || echo chromium-driver
+    have "${STAGEDOOR_TEST_PROMTOOL:-promtool}" || echo prometheus
 }
 
 # need_packages PACKAGE...: gets them with apt where we may, else says the line to run.

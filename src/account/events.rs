@@ -1,5 +1,7 @@
 //! What the use cases tell whoever counts. Words are stable: they become labels.
 
+use std::time::Duration;
+
 /// Counts what happens in the account system.
 pub trait Events: Send + Sync + 'static {
     /// A try to sign in: `success` or `failure`, and why (`password`, `totp`, `wrong_credentials`, `wrong_code`,
@@ -22,6 +24,10 @@ pub trait Events: Send + Sync + 'static {
     /// An address was to be proved: `success` or `failure`.
     fn verification(&self, outcome: &'static str) {
         let _ = outcome;
+    }
+    /// A password was hashed, and how long that took (without the time in the queue).
+    fn hashed(&self, took: Duration) {
+        let _ = took;
     }
     /// An address was locked.
     fn lockout(&self) {}

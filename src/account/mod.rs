@@ -148,6 +148,7 @@ impl Accounts {
             Arc::clone(&parts.clock),
             Arc::clone(&parts.entropy),
         );
+        hasher.tell(Arc::clone(&parts.events));
         Self {
             store: parts.store,
             limiter: parts.limiter,

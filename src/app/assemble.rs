@@ -1,22 +1,25 @@
 //! Builds every part, in the order in which they need each other.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 
+use super::StartError;
 use super::events::Counted;
+use super::gauges::Gauges;
 use super::in_force::InForce;
+use super::keys::KeyKeeper;
+use super::live::{Live, LiveKeys};
 use super::own::OwnRouter;
 use super::reload::{Common, Reloader};
 use super::renew::Refresher;
-use super::{StartError, keys};
 use crate::account::{self, Accounts};
 use crate::config::Settings;
 use crate::gate::Gate;
-use crate::jobs::{self, Jobs};
-use crate::limiter::MemoryLimiter;
+use crate::jobs::{self, Jobs, KeyRotation, KeyWatch};
+use crate::limiter::{self, MemoryLimiter};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
@@ -48,10 +51,12 @@ pub struct Gateway {
     pub(super) worker: Worker,
     pub(super) jobs: Jobs,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) reloader: Option<Reloader>,
     pub(super) drain: Arc<Drain>,
     mailbox: Option<Arc<Mailbox>>,
     accounts: Arc<Accounts>,
+    keeper: Arc<KeyKeeper>,
     store: Store,
 }
 
@@ -61,18 +66,20 @@ impl Gateway {
     /// # Errors
     /// [`StartError`]; nothing listens then.
     pub fn assemble(settings: Settings, around: &Surroundings) -> Result<Self, StartError> {
-        let (runtime, store, common) = foundation(&settings, around)?;
+        Metrics::count_panics();
         let (metrics, drain) = (Arc::new(Metrics::new()), Arc::new(Drain::default()));
+        let (runtime, store, common, keeper) = foundation(&settings, around, &metrics)?;
         let mail = Delivery::new(&settings.mail)?;
         let accounts = Arc::new(accounts(&settings, &store, &common, &metrics, around));
-        let gate = Arc::new(Gate::new(common.snapshot(&settings)?));
+        let gate = Arc::new(Gate::new(common.snapshot(&settings, common.keys.load_full())?));
         let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
+        let upstreams = Arc::new(upstreams);
         let cookies = CookieNames::new(settings.gate.secure_cookies());
         let own = own(&settings, &accounts, &common, &gate, cookies.clone());
         let brand = settings.web.clone();
         let front = Front::new(FrontParts {
             gate: gate.clone(),
-            upstreams: Arc::new(upstreams),
+            upstreams: upstreams.clone(),
             own: Arc::new(own),
             renew: Arc::new(Refresher { accounts: accounts.clone(), cookies }),
             pages: Box::new(move |status, title, detail, id| {
@@ -88,6 +95,19 @@ impl Gateway {
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
         });
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
+        let live = Arc::new(Live { common, gate, settings: Mutex::new(settings.clone()) });
+        let keeper = Arc::new(keeper);
+        let keys = Arc::new(LiveKeys { keeper: keeper.clone(), live: live.clone() });
+        let gauges = Gauges {
+            store: store.clone(),
+            accounts: accounts.clone(),
+            revocations: live.common.revocations.clone(),
+            upstreams,
+            metrics: metrics.clone(),
+            clock: around.clock.clone(),
+        };
+        let jobs = jobs.and(KeyRotation(keys.clone())).and(KeyWatch(keys)).and(gauges);
+        metrics.reloaded(true, around.clock.now().secs());
         let worker = Worker::new(
             store.clone(),
             mail.transport,
@@ -98,8 +118,8 @@ impl Gateway {
         let reloader = around.config.clone().map(|path| Reloader {
             path,
             running: settings.clone(),
-            common,
-            gate,
+            live,
+            clock: around.clock.clone(),
             metrics: metrics.clone(),
         });
         Ok(Self {
@@ -110,10 +130,12 @@ impl Gateway {
             worker,
             jobs,
             metrics,
+            clock: around.clock.clone(),
             reloader,
             drain,
             mailbox: mail.mailbox,
             accounts,
+            keeper,
             store,
         })
     }
@@ -124,6 +146,12 @@ impl Gateway {
     /// [`account::Error::Unavailable`].
     pub fn bootstrap_link(&self) -> Result<Option<Secret>, account::Error> {
         self.runtime.block_on(self.accounts.bootstrap_link())
+    }
+
+    /// The signing keys, for tests: changes take effect as those of the command line do.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<KeyKeeper> {
+        &self.keeper
     }
 
     /// The account system, for the command line and tests.
@@ -157,6 +185,8 @@ pub struct Office {
     pub runtime: Runtime,
     /// The account system.
     pub accounts: Arc<Accounts>,
+    /// The signing keys.
+    pub keys: KeyKeeper,
 }
 
 impl Office {
@@ -165,32 +195,42 @@ impl Office {
     /// # Errors
     /// [`StartError`].
     pub fn open(settings: &Settings, around: &Surroundings) -> Result<Self, StartError> {
-        let (runtime, store, common) = foundation(settings, around)?;
-        let accounts = accounts(settings, &store, &common, &Arc::new(Metrics::new()), around);
-        Ok(Self { runtime, accounts: Arc::new(accounts) })
+        let metrics = Arc::new(Metrics::new());
+        let (runtime, store, common, keys) = foundation(settings, around, &metrics)?;
+        let accounts = accounts(settings, &store, &common, &metrics, around);
+        Ok(Self { runtime, accounts: Arc::new(accounts), keys })
     }
 }
 
-fn foundation(settings: &Settings, around: &Surroundings) -> Result<(Runtime, Store, Common), StartError> {
+type Foundation = (Runtime, Store, Common, KeyKeeper);
+
+fn foundation(
+    settings: &Settings,
+    around: &Surroundings,
+    metrics: &Arc<Metrics>,
+) -> Result<Foundation, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("stagedoor-tasks")
         .enable_all()
         .build()?;
     let vault = Arc::new(Vault::new(&settings.secret.load_or_create(&*around.entropy)?)?);
-    let store = Store::open(&settings.store)?;
-    let common = runtime.block_on(open(&store, &vault, settings, around))?;
-    Ok((runtime, store, common))
+    let store = Store::open(&settings.store)?.measured(metrics.clone(), around.clock.clone());
+    let keeper = KeyKeeper {
+        store: store.clone(),
+        vault: vault.clone(),
+        settings: settings.token.clone(),
+        rotation: settings.rotation,
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+    };
+    let common = runtime.block_on(open(&store, &keeper, around))?;
+    Ok((runtime, store, common, keeper))
 }
 
-async fn open(
-    store: &Store,
-    vault: &Arc<Vault>,
-    settings: &Settings,
-    around: &Surroundings,
-) -> Result<Common, StartError> {
+async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Result<Common, StartError> {
     let now = around.clock.now();
-    let ring = keys::open(store, vault, &settings.token, now, &*around.entropy).await?;
+    let ring = keeper.open().await?;
     let revocations = Arc::new(Revocations::new());
     for revocation in store.live_revocations(now).await? {
         match revocation {
@@ -203,7 +243,7 @@ async fn open(
     Ok(Common {
         keys: Arc::new(ArcSwap::from_pointee(ring)),
         revocations,
-        vault: vault.clone(),
+        vault: keeper.vault.clone(),
         entropy: around.entropy.clone(),
     })
 }
@@ -217,7 +257,10 @@ fn accounts(
 ) -> Accounts {
     let parts = account::Parts {
         store: store.clone(),
-        limiter: Arc::new(MemoryLimiter::new(around.clock.clone(), LIMITER_KEYS)),
+        limiter: Arc::new(limiter::Measured {
+            limiter: MemoryLimiter::new(around.clock.clone(), LIMITER_KEYS),
+            metrics: metrics.clone(),
+        }),
         mint: Arc::new(mint(settings, common, around)),
         access_ttl: settings.token.access_ttl,
         vault: common.vault.clone(),

@@ -3,14 +3,17 @@
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
-//! - `operator`: the separate listener · `reload`: new rules
-//! - `keys`: the key ring on its first start and after · `mail_test`: one mail, sent at once
+//! - `operator`: the separate listener · `reload`: new rules · `live`: what is in force
+//! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
+//! - `mail_test`: one mail, sent at once
 
 mod assemble;
 mod error;
 mod events;
+mod gauges;
 mod in_force;
 mod keys;
+mod live;
 mod mail_test;
 mod operator;
 mod own;
@@ -20,5 +23,6 @@ mod server;
 
 pub use assemble::{Gateway, Office, Surroundings};
 pub use error::StartError;
+pub use keys::{KeyChange, KeyKeeper, KeyStatus};
 pub use mail_test::{TestMail, TestMailError, test_mail};
 pub use server::Running;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::StartError;
+use super::live::Live;
 use crate::config::{self, Settings};
-use crate::gate::{self, Gate, ReturnTargets, Snapshot, SnapshotParts, UpstreamIdentity};
+use crate::gate::{self, ReturnTargets, Snapshot, SnapshotParts, UpstreamIdentity};
 use crate::metrics::Metrics;
-use crate::model::Entropy;
+use crate::model::{Clock, Entropy};
 use crate::token::{AssertionMint, KeyRing, Revocations, Vault, Verifier};
 
 /// What every snapshot of a running gateway has in common.
@@ -22,12 +23,12 @@ pub(super) struct Common {
 
 impl Common {
     /// The snapshot that `settings` ask for.
-    pub(super) fn snapshot(&self, settings: &Settings) -> Result<Snapshot, StartError> {
+    pub(super) fn snapshot(&self, settings: &Settings, keys: Arc<KeyRing>) -> Result<Snapshot, StartError> {
         let upstreams = settings.proxy.upstreams.iter();
         let identities = upstreams.map(|u| UpstreamIdentity::new(&u.name, &u.identity, u.assertion));
         let parts = SnapshotParts {
             policy: settings.policy.clone(),
-            verifier: Verifier::new(self.keys.load_full(), &settings.token),
+            verifier: Verifier::new(keys, &settings.token),
             assertions: AssertionMint::new(self.keys.clone(), &settings.token, self.entropy.clone()),
             revocations: self.revocations.clone(),
             returns: ReturnTargets::new(self.vault.clone()),
@@ -44,8 +45,8 @@ impl Common {
 pub(super) struct Reloader {
     pub(super) path: PathBuf,
     pub(super) running: Settings,
-    pub(super) common: Common,
-    pub(super) gate: Arc<Gate>,
+    pub(super) live: Arc<Live>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -53,7 +54,7 @@ impl Reloader {
     /// Text for the operator in both cases; after an error nothing has changed.
     pub(super) fn reload(&self) -> Result<String, String> {
         let outcome = self.apply(&self.path);
-        self.metrics.reloaded(outcome.is_ok());
+        self.metrics.reloaded(outcome.is_ok(), self.clock.now().secs());
         match &outcome {
             Ok(text) => tracing::info!(outcome = text, "configuration reloaded"),
             Err(problem) => tracing::error!(problem, "configuration not reloaded, the old one stays"),
@@ -67,9 +68,7 @@ impl Reloader {
             return Err("upstreams have changed: that takes a restart; nothing was changed".into());
         }
         // Only rules, routes and roles come from the new file; the rest is as it was at the start.
-        let merged = Settings { policy: fresh.policy.clone(), ..self.running.clone() };
-        let snapshot = self.common.snapshot(&merged).map_err(|e| e.to_string())?;
-        self.gate.swap(snapshot);
+        self.live.follow(fresh.policy.clone()).map_err(|e| e.to_string())?;
         let waits = self.waiting_for_restart(&fresh);
         Ok(match waits.as_slice() {
             [] => "rules, routes and roles are in force".into(),
@@ -90,7 +89,7 @@ impl Reloader {
             ("pages", text(&old.web) != text(&new.web)),
             ("store", text(&old.store) != text(&new.store)),
             ("mail", text(&old.mail) != text(&new.mail)),
-            ("token", text(&old.token) != text(&new.token)),
+            ("token", text(&old.token) != text(&new.token) || old.rotation != new.rotation),
             ("secret", text(&old.secret) != text(&new.secret)),
             ("log", text(&old.log) != text(&new.log)),
             ("accounts", text(&old.account) != text(&new.account)),

@@ -111,10 +111,10 @@ impl Gateway {
             server.add_service(health);
         }
         self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
-        let (worker, jobs) = (self.worker, self.jobs);
+        let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);
         let (for_worker, for_jobs) = (stopped.clone(), stopped.clone());
         self.runtime.spawn(async move { worker.run(for_worker).await });
-        self.runtime.spawn(async move { jobs.run(for_jobs).await });
+        self.runtime.spawn(async move { jobs.run(for_jobs, metrics, clock).await });
         Ok((server, public, admin, Background(self.runtime)))
     }
 

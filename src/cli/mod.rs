@@ -4,6 +4,7 @@
 pub mod check;
 mod demo;
 pub mod explain;
+mod keys;
 mod logging;
 mod mail;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     User(user::UserCommand),
     #[command(subcommand)]
     Mail(mail::MailCommand),
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 /// Runs one command line; returns the exit code.
@@ -61,6 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Explain(args) => explain::run(&cli.config, args),
         Command::User(user::UserCommand::Create(args)) => user::create(&cli.config, args),
         Command::Mail(mail::MailCommand::Test(args)) => mail::test(&cli.config, args),
+        Command::Keys(command) => keys::run(&cli.config, command),
     };
     u8::try_from(code).unwrap_or(2)
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub mail: mail::Settings,
     /// Tokens.
     pub token: token::Settings,
+    /// The keys that sign them.
+    pub rotation: token::Rotation,
     /// The account system.
     pub account: account::Settings,
     /// Roles, routes and rules, ready for use.

@@ -102,8 +102,19 @@ impl Gate {
     /// Decides.
     #[must_use]
     pub fn decide(&self, head: &RequestHead<'_>, now: Timestamp, renewed: &Renewed) -> Verdict {
+        self.decide_by_rule(head, now, renewed, &mut None)
+    }
+
+    /// The same, and tells in `rule` the place of the rule (from 1) it came down to, if it came to a rule.
+    pub fn decide_by_rule(
+        &self,
+        head: &RequestHead<'_>,
+        now: Timestamp,
+        renewed: &Renewed,
+        rule: &mut Option<usize>,
+    ) -> Verdict {
         let snapshot = self.snapshot.load_full();
-        match snapshot.decide(head, now, renewed) {
+        match snapshot.decide(head, (now, rule), renewed) {
             Ok(Step::Own(own)) => Verdict::Own(own),
             Ok(Step::Refresh(token)) => Verdict::Refresh(token),
             Ok(Step::Allow(allowed)) => Verdict::Allow(allowed.into_permit(snapshot)),
@@ -142,7 +153,12 @@ impl Allowed {
 }
 
 impl Snapshot {
-    fn decide(&self, head: &RequestHead<'_>, now: Timestamp, renewed: &Renewed) -> Result<Step, Refusal> {
+    fn decide(
+        &self,
+        head: &RequestHead<'_>,
+        (now, rule): (Timestamp, &mut Option<usize>),
+        renewed: &Renewed,
+    ) -> Result<Step, Refusal> {
         let path = Policy::read_path(head.path).map_err(Refusal::Path)?;
         let presented = self.presented(head, renewed);
         let caller = self.caller(&presented, now);
@@ -166,6 +182,7 @@ impl Snapshot {
             client_ip: head.client_ip,
             now,
         });
+        *rule = decision.rule.map(|r| r.id);
         match decision.outcome {
             Outcome::Allowed { .. } => {}
             Outcome::NeedsSignIn(_) => return Err(Refusal::SignIn(caller.fault())),

@@ -1,4 +1,4 @@
-//! Devices that nobody has signed in on for so long that the browser has lost its cookie.
+//! Browsers nobody came back with for a year; by then their cookie is gone as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Job, in_batches};
-use crate::account::{Accounts, PURGE_BATCH};
+use crate::model::Clock;
+use crate::store::Store;
+
+/// How long a device is remembered after it was last seen.
+const KEPT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Rows changed in one statement.
+const BATCH: u32 = 1000;
 
 /// The job.
-pub(super) struct Devices(pub(super) Arc<Accounts>);
+pub(super) struct Devices {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+}
 
 #[async_trait]
 impl Job for Devices {
@@ -22,6 +31,7 @@ impl Job for Devices {
     }
 
     async fn run(&self) -> Result<u64, String> {
-        in_batches(PURGE_BATCH, || self.0.purge_devices()).await
+        let before = self.clock.now().before(KEPT);
+        in_batches(BATCH, || self.store.purge_devices(before, BATCH)).await
     }
 }

@@ -8,22 +8,32 @@
 //! | `sessions` | 10 min | sessions until they have ended or expired |
 //! | `unverified` | 1 h | registrations nobody verified for 7 days |
 //! | `closed_accounts` | 10 min | accounts closed by their owners for 7 days |
+//! | `challenges` | 10 min | second factors that were asked for, an hour beyond their time |
+//! | `devices` | 1 h | browsers until nobody came back with them for a year |
+//! | `idle_sessions` | 1 min | nothing: marks sign-ins whose idle time is over as ended |
+//! | `used_codes` | 1 h | recovery codes for 30 days after their use |
 //! | `lockouts` | 1 h | failure counts while they matter |
 //! | `attempts` | 1 h | sign-in attempts for 180 days |
 //! | `audit` | 1 h | audit entries for a year |
 //! | `revocations` | 1 min | until the last revoked token has expired |
+//! | `key_rotation` | 10 min | signing keys until their last token has expired |
+//! | `key_watch` | 2 s | nothing: takes over what other nodes and the command line changed |
 //! | `outbox` | 1 h | the envelopes of sent and given-up mails for 30 days, the contents of given-up ones for 7 |
 
 mod attempts;
 mod audit;
+mod challenges;
 mod closed_accounts;
 mod codes;
 mod devices;
+mod idle_sessions;
+mod keys;
 mod lockouts;
 mod outbox;
 mod revocations;
 mod sessions;
 mod unverified;
+mod used_codes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +42,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use keys::{KeyCare, KeyRotation, KeyWatch};
+
 use crate::account::Accounts;
+use crate::metrics::Metrics;
 use crate::model::Clock;
 use crate::store::Store;
 use crate::token::Revocations;
@@ -78,16 +91,32 @@ pub fn all(
             live: revocations.clone(),
             clock: clock.clone(),
         }),
+        Arc::new(challenges::Challenges { store: store.clone(), clock: clock.clone() }),
+        Arc::new(devices::Devices { store: store.clone(), clock: clock.clone() }),
+        Arc::new(idle_sessions::IdleSessions { store: store.clone(), clock: clock.clone() }),
+        Arc::new(used_codes::UsedCodes { store: store.clone(), clock: clock.clone() }),
         Arc::new(outbox::Outbox { store: store.clone(), clock: clock.clone() }),
     ])
 }
 
 impl Jobs {
-    /// Runs each job on its period until `stop` turns true.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
+    /// One more, which only the composition root can make.
+    #[must_use]
+    pub fn and(mut self, job: impl Job) -> Self {
+        self.0.push(Arc::new(job));
+        self
+    }
+
+    /// Runs each job on its period until `stop` turns true. Each has a task of its own: one that fails, or panics, is
+    /// counted and comes again, and the others do not notice.
+    ///
+    /// Every node runs all of them; all are safe to run twice. Once nodes share a store, the lease that picks the one
+    /// that runs them belongs here, around [`attempt`].
+    pub async fn run(self, stop: watch::Receiver<bool>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) {
         let mut tasks = JoinSet::new();
         for job in self.0 {
-            tasks.spawn(repeat(job, stop.clone()));
+            let (stop, metrics, clock) = (stop.clone(), metrics.clone(), clock.clone());
+            tasks.spawn(async move { repeat(job, stop, &metrics, &*clock).await });
         }
         while tasks.join_next().await.is_some() {}
     }
@@ -118,16 +147,40 @@ where
     }
 }
 
-async fn repeat(job: Arc<dyn Job>, mut stop: watch::Receiver<bool>) {
+async fn repeat(job: Arc<dyn Job>, mut stop: watch::Receiver<bool>, metrics: &Metrics, clock: &dyn Clock) {
     loop {
-        match job.run().await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(job = job.name(), count, "job done"),
-            Err(e) => tracing::warn!(job = job.name(), error = e, "job failed, it comes again"),
-        }
+        attempt(&job, metrics, clock).await;
         tokio::select! {
             () = tokio::time::sleep(job.period()) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
+
+/// One run, in a task of its own so that a panic stays in it.
+async fn attempt(job: &Arc<dyn Job>, metrics: &Metrics, clock: &dyn Clock) {
+    let begun = clock.monotonic();
+    let work = job.clone();
+    let outcome = match tokio::spawn(async move { work.run().await }).await {
+        Ok(Ok(count)) => {
+            if count > 0 {
+                tracing::info!(job = job.name(), count, "job done");
+            }
+            "done"
+        }
+        Ok(Err(e)) => {
+            tracing::warn!(job = job.name(), error = e, "job failed, it comes again");
+            "failed"
+        }
+        // A runtime that ends takes its tasks with it; that is no fault.
+        Err(e) if e.is_cancelled() => return,
+        Err(e) => {
+            tracing::error!(job = job.name(), error = %e, "job panicked, it comes again");
+            "panicked"
+        }
+    };
+    metrics.job(job.name(), outcome, clock.monotonic().saturating_sub(begun));
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod contract;
+mod measured;
 mod memory;
 mod window;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use measured::Measured;
 pub use memory::MemoryLimiter;
 
 /// At most `limit` tries within `window`: the config's `5/1m`.

@@ -1,48 +1,104 @@
-//! Every metric, in one place. Labels come from fixed sets: no person, path or address is ever one (D-12).
+//! Every metric, in one place: `stagedoor_…`, seconds and bytes, `_total` for what only grows. Labels come from fixed
+//! sets or from the configuration: no person, path or address is ever one (D-12). What has to be asked for (sessions,
+//! queues, memory) is a gauge that a task sets; a scrape asks nobody.
+//!
+//! - `make`: one line for each kind of metric · `process`: what the system says about this process
 
+mod make;
+mod process;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Counter, Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+};
+
+use make::{Make, RARE, SHORT};
 
 /// The counters of one process.
 pub struct Metrics {
     registry: Registry,
-    proxied: [IntCounter; 5],
+    proxied: IntCounterVec,
     answered: [IntCounter; 5],
     refused: IntCounterVec,
     logins: IntCounterVec,
     registrations: IntCounterVec,
     verifications: IntCounterVec,
+    resets: IntCounterVec,
+    factors: IntCounterVec,
     refreshes: IntCounterVec,
     limited: IntCounterVec,
     mails: IntCounterVec,
-    mail_queue: IntGauge,
-    mail_age: IntGauge,
+    limiter_errors: IntCounter,
     lockouts: IntCounter,
+    hashing: HistogramVec,
+    store: HistogramVec,
+    store_errors: IntCounterVec,
+    job_runs: IntCounterVec,
+    job_time: HistogramVec,
     reload_ok: IntGauge,
+    reload_at: IntGauge,
+    upstreams: IntGaugeVec,
+    levels: Levels,
+    process: Process,
+}
+
+/// Gauges without labels, in the order of [`Level`].
+struct Levels([IntGauge; Level::ALL.len()]);
+
+/// What is measured from time to time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Sign-ins that are alive.
+    Sessions,
+    /// Revocations held in memory.
+    Revocations,
+    /// Mails that wait to be sent.
+    MailsWaiting,
+    /// Age of the oldest of them, in seconds.
+    MailsAge,
+    /// Mails that were given up and are still kept.
+    MailsDead,
+    /// Passwords that wait to be hashed.
+    HashesWaiting,
+    /// Passwords that are being hashed.
+    HashesRunning,
+}
+
+impl Level {
+    const ALL: [(Self, &'static str, &'static str); 7] = [
+        (Self::Sessions, "stagedoor_sessions_active", "Sign-ins that are alive."),
+        (Self::Revocations, "stagedoor_revocations_held", "Revocations that are held in memory."),
+        (Self::MailsWaiting, "stagedoor_mail_queue_length", "Mails that wait to be sent."),
+        (Self::MailsAge, "stagedoor_mail_queue_age_seconds", "Age of the oldest mail that waits."),
+        (Self::MailsDead, "stagedoor_mail_dead", "Mails that were given up and are still kept."),
+        (Self::HashesWaiting, "stagedoor_hash_queue_length", "Passwords that wait to be hashed."),
+        (Self::HashesRunning, "stagedoor_hash_running", "Passwords that are being hashed."),
+    ];
+}
+
+struct Process {
+    cpu: Counter,
+    memory: IntGauge,
+    files: IntGauge,
+    started: IntGauge,
+    seen: Mutex<f64>,
 }
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// Panics of the whole process; a hook cannot belong to one gateway.
+static PANICS: std::sync::LazyLock<IntCounter> = std::sync::LazyLock::new(|| {
+    IntCounter::new("stagedoor_panics_total", "Panics, caught or not; each is a fault in the program.")
+        .expect("a valid name")
+});
+static HOOK: Once = Once::new();
+
 fn class(status: u16) -> usize {
     usize::from(status / 100).clamp(1, 5) - 1
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    let vec = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid metric name");
-    registry.register(Box::new(vec.clone())).expect("each name once");
-    vec
-}
-
-fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
-    let gauge = IntGauge::new(name, help).expect("a valid metric name");
-    registry.register(Box::new(gauge.clone())).expect("each name once");
-    gauge
-}
-
-fn by_class(registry: &Registry, name: &str, help: &str) -> [IntCounter; 5] {
-    let vec = counters(registry, name, help, &["status"]);
-    CLASSES.map(|c| vec.with_label_values(&[c]))
 }
 
 impl Default for Metrics {
@@ -55,36 +111,76 @@ impl Metrics {
     /// All counters at zero.
     #[must_use]
     pub fn new() -> Self {
-        let r = Registry::new();
-        let lockouts =
-            IntCounter::new("stagedoor_lockouts_total", "Accounts locked.").expect("a valid metric name");
-        r.register(Box::new(lockouts.clone())).expect("each name once");
-        let reload_ok =
-            gauge(&r, "stagedoor_config_reload_success", "Whether the last configuration took effect.");
-        reload_ok.set(1);
-        let build = counters(&r, "stagedoor_build_info", "The version that runs; always 1.", &["version"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
-        Self {
-            proxied: by_class(&r, "stagedoor_proxied_requests_total", "Answers of upstreams passed on."),
-            answered: by_class(&r, "stagedoor_own_responses_total", "Answers given by the gateway itself."),
-            refused: counters(&r, "stagedoor_denials_total", "Requests refused.", &["reason"]),
-            logins: counters(&r, "stagedoor_logins_total", "Sign-ins tried.", &["outcome", "reason"]),
-            registrations: counters(&r, "stagedoor_registrations_total", "Registrations.", &["outcome"]),
-            verifications: counters(&r, "stagedoor_verifications_total", "Addresses verified.", &["outcome"]),
-            refreshes: counters(&r, "stagedoor_refreshes_total", "Refreshes.", &["outcome"]),
-            limited: counters(&r, "stagedoor_rate_limited_total", "Tries over a limit.", &["policy"]),
-            mails: counters(&r, "stagedoor_mails_total", "Mails handed over or not.", &["outcome"]),
-            mail_queue: gauge(&r, "stagedoor_mail_queue", "Mails that wait."),
-            mail_age: gauge(&r, "stagedoor_mail_oldest_seconds", "For how long the oldest mail has waited."),
-            lockouts,
-            reload_ok,
-            registry: r,
-        }
+        let m = Make(Registry::new());
+        m.adopt(PANICS.clone());
+        m.gauges("stagedoor_build_info", "The version that runs; always 1.", &["version"])
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        let answered =
+            m.counters("stagedoor_own_responses_total", "Answers of the gateway itself.", &["status"]);
+        let metrics = Self {
+            proxied: m.counters(
+                "stagedoor_proxied_requests_total",
+                "Answers passed on.",
+                &["rule", "status"],
+            ),
+            answered: CLASSES.map(|c| answered.with_label_values(&[c])),
+            refused: m.counters(
+                "stagedoor_denials_total",
+                "Requests refused.",
+                &["reason", "rule", "status"],
+            ),
+            logins: m.counters("stagedoor_logins_total", "Sign-ins tried.", &["outcome", "reason", "factor"]),
+            registrations: m.counters("stagedoor_registrations_total", "Registrations.", &["outcome"]),
+            verifications: m.counters("stagedoor_verifications_total", "Addresses verified.", &["outcome"]),
+            resets: m.counters("stagedoor_password_resets_total", "Password resets.", &["outcome"]),
+            factors: m.counters("stagedoor_otp_total", "Second factors.", &["factor", "outcome"]),
+            refreshes: m.counters("stagedoor_refreshes_total", "Refreshes.", &["outcome"]),
+            limited: m.counters("stagedoor_rate_limited_total", "Tries over a limit.", &["policy"]),
+            mails: m.counters("stagedoor_mails_total", "Mails handed over or not.", &["outcome"]),
+            limiter_errors: m.counter("stagedoor_limiter_errors_total", "Limits that could not be counted."),
+            lockouts: m.counter("stagedoor_lockouts_total", "Accounts locked."),
+            hashing: m.times("stagedoor_hash_duration_seconds", "Time to hash a password.", &[], SHORT),
+            store: m.times("stagedoor_store_duration_seconds", "Time of the store.", &["operation"], SHORT),
+            store_errors: m.counters(
+                "stagedoor_store_errors_total",
+                "Failures of the store.",
+                &["operation"],
+            ),
+            job_runs: m.counters("stagedoor_job_runs_total", "Runs of jobs.", &["job", "outcome"]),
+            job_time: m.times("stagedoor_job_duration_seconds", "Time of jobs.", &["job"], RARE),
+            reload_ok: m.gauge("stagedoor_config_reload_success", "Whether the last reload took effect."),
+            reload_at: m
+                .gauge("stagedoor_config_last_success_timestamp_seconds", "When one last took effect."),
+            upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
+            levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
+            process: Process {
+                cpu: m.seconds("process_cpu_seconds_total", "Time on processors, user and system."),
+                memory: m.gauge("process_resident_memory_bytes", "Memory in use."),
+                files: m.gauge("process_open_fds", "Open files and sockets."),
+                started: m.gauge("process_start_time_seconds", "When the process began."),
+                seen: Mutex::new(0.0),
+            },
+            registry: m.0,
+        };
+        metrics.reload_ok.set(1);
+        metrics
     }
 
-    /// An upstream's answer was passed on.
-    pub fn proxied(&self, status: u16) {
-        self.proxied[class(status)].inc();
+    /// From now on panics anywhere in this process are counted, and reported as before.
+    pub fn count_panics() {
+        HOOK.call_once(|| {
+            let usual = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                PANICS.inc();
+                usual(info);
+            }));
+        });
+    }
+
+    /// An upstream's answer was passed on; `rule` is the place of the rule that let the request through, from 1.
+    pub fn proxied(&self, rule: Option<usize>, status: u16) {
+        self.proxied.with_label_values(&[label(rule).as_str(), CLASSES[class(status)]]).inc();
     }
 
     /// The gateway answered by itself.
@@ -92,14 +188,14 @@ impl Metrics {
         self.answered[class(status)].inc();
     }
 
-    /// A request was refused.
-    pub fn refused(&self, reason: &'static str) {
-        self.refused.with_label_values(&[reason]).inc();
+    /// A request was refused; `rule` as for [`Self::proxied`], if it came to a rule.
+    pub fn refused(&self, reason: &'static str, rule: Option<usize>, status: u16) {
+        self.refused.with_label_values(&[reason, label(rule).as_str(), CLASSES[class(status)]]).inc();
     }
 
-    /// Somebody tried to sign in.
-    pub fn login(&self, outcome: &'static str, reason: &'static str) {
-        self.logins.with_label_values(&[outcome, reason]).inc();
+    /// Somebody tried to sign in, with which factor last.
+    pub fn login(&self, outcome: &'static str, reason: &'static str, factor: &'static str) {
+        self.logins.with_label_values(&[outcome, reason, factor]).inc();
     }
 
     /// Somebody registered.
@@ -112,6 +208,16 @@ impl Metrics {
         self.verifications.with_label_values(&[outcome]).inc();
     }
 
+    /// A password reset.
+    pub fn reset(&self, outcome: &'static str) {
+        self.resets.with_label_values(&[outcome]).inc();
+    }
+
+    /// A second factor was asked for or tried.
+    pub fn factor(&self, factor: &'static str, outcome: &'static str) {
+        self.factors.with_label_values(&[factor, outcome]).inc();
+    }
+
     /// A refresh token was used.
     pub fn refresh(&self, outcome: &'static str) {
         self.refreshes.with_label_values(&[outcome]).inc();
@@ -120,6 +226,11 @@ impl Metrics {
     /// A rate limit was hit.
     pub fn limited(&self, policy: &'static str) {
         self.limited.with_label_values(&[policy]).inc();
+    }
+
+    /// A rate limit could not be counted.
+    pub fn limiter_error(&self) {
+        self.limiter_errors.inc();
     }
 
     /// An account was locked.
@@ -132,15 +243,52 @@ impl Metrics {
         self.mails.with_label_values(&[outcome]).inc();
     }
 
-    /// How many mails wait, and for how long the oldest of them has.
-    pub fn mail_queue(&self, waiting: u64, oldest: Duration) {
-        self.mail_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
-        self.mail_age.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+    /// A password was hashed.
+    pub fn hashed(&self, took: Duration) {
+        self.hashing.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
     }
 
-    /// A configuration took effect, or did not.
-    pub fn reloaded(&self, ok: bool) {
+    /// The store did something: `read` or `transaction`.
+    pub fn stored(&self, operation: &'static str, took: Duration, ok: bool) {
+        self.store.with_label_values(&[operation]).observe(took.as_secs_f64());
+        if !ok {
+            self.store_errors.with_label_values(&[operation]).inc();
+        }
+    }
+
+    /// A job ran: `done`, `failed` or `panicked`.
+    pub fn job(&self, name: &'static str, outcome: &'static str, took: Duration) {
+        self.job_runs.with_label_values(&[name, outcome]).inc();
+        self.job_time.with_label_values(&[name]).observe(took.as_secs_f64());
+    }
+
+    /// A configuration took effect, or did not; `at` in seconds since 1970.
+    pub fn reloaded(&self, ok: bool, at: i64) {
         self.reload_ok.set(i64::from(ok));
+        if ok {
+            self.reload_at.set(at);
+        }
+    }
+
+    /// How many servers of an upstream are well.
+    pub fn upstream(&self, name: &str, well: usize) {
+        self.upstreams.with_label_values(&[name]).set(i64::try_from(well).unwrap_or(i64::MAX));
+    }
+
+    /// A level was measured.
+    pub fn level(&self, level: Level, value: u64) {
+        self.levels.0[level as usize].set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    /// Asks the system about this process. Reads a few small files of `/proc`; where there are none nothing changes.
+    pub fn measure_process(&self) {
+        let Some(usage) = process::usage() else { return };
+        let mut seen = self.process.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.process.cpu.inc_by((usage.cpu_seconds - *seen).max(0.0));
+        *seen = usage.cpu_seconds.max(*seen);
+        self.process.memory.set(usage.memory_bytes);
+        self.process.files.set(usage.open_files);
+        self.process.started.set(usage.started_at);
     }
 
     /// The Prometheus text format, version 0.0.4.
@@ -153,4 +301,8 @@ impl Metrics {
         }
         String::from_utf8(out).unwrap_or_default()
     }
+}
+
+fn label(rule: Option<usize>) -> String {
+    rule.map_or_else(|| "none".to_owned(), |id| id.to_string())
 }

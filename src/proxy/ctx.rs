@@ -17,6 +17,8 @@ pub struct Ctx {
     /// Whose it is.
     pub(super) client_ip: Option<ClientIp>,
     /// Leave to reach an upstream; without it no peer can be built.
+    /// The place of the rule that decided, from 1.
+    pub(super) rule: Option<usize>,
     pub(super) permit: Option<Permit>,
     /// Cookies to set with the answer, after a refresh on the way.
     pub(super) cookies: Vec<HeaderValue>,

@@ -87,7 +87,7 @@ impl Front {
             Ok(head) => head,
             Err(refusal) => return Verdict::Refuse(refusal),
         };
-        match self.parts.gate.decide(&head, ctx.now, &Renewed::NotTried) {
+        match self.parts.gate.decide_by_rule(&head, ctx.now, &Renewed::NotTried, &mut ctx.rule) {
             Verdict::Refresh(token) => self.renew(&head, token, ctx).await,
             verdict => verdict,
         }
@@ -130,7 +130,7 @@ impl Front {
 
     /// One line and one count for each refusal (INV-7).
     fn note(&self, session: &Session, ctx: &Ctx, refusal: Refusal) {
-        self.parts.metrics.refused(refusal.reason());
+        self.parts.metrics.refused(refusal.reason(), ctx.rule, refusal.status());
         self.parts.metrics.answered(refusal.status());
         let req = session.req_header();
         tracing::info!(
@@ -192,6 +192,7 @@ impl ProxyHttp for Front {
             now: self.parts.clock.now(),
             id: self.ids.next(),
             client_ip: None,
+            rule: None,
             permit: None,
             cookies: Vec::new(),
             unsettled: None,
@@ -318,8 +319,7 @@ impl ProxyHttp for Front {
         if is_interim(response.status) {
             return Ok(());
         }
-        self.settle(session, ctx).await;
-        self.parts.metrics.proxied(response.status.as_u16());
+        self.parts.metrics.proxied(ctx.rule, response.status.as_u16());
         if !ctx.cookies.is_empty() {
             keep_private(response)?;
         }

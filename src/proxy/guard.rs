@@ -199,7 +199,7 @@ impl Guard {
 
     async fn refuse(&self, mut stream: Stream, refusal: HeadRefusal) -> Option<()> {
         let refusal = Refusal::Head(refusal);
-        self.metrics.refused(refusal.reason());
+        self.metrics.refused(refusal.reason(), None, refusal.status());
         let id = self.ids.next();
         let client_ip = peer(&stream).map(tracing::field::display);
         let (reason, status) = (refusal.reason(), refusal.status());
@@ -237,7 +237,7 @@ impl ServerApp for Guard {
             return None;
         }
         let Some(_place) = self.enter(&stream) else {
-            self.metrics.refused("too_many_connections");
+            self.metrics.refused("too_many_connections", None, 503);
             let client_ip = peer(&stream).map(tracing::field::display);
             tracing::info!(reason = "too_many_connections", client_ip, "connection refused");
             return None;

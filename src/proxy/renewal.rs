@@ -61,7 +61,7 @@ impl Front {
             }
             Renewal::Unavailable => return self.without_renewal(head, ctx),
         };
-        self.parts().gate.decide(head, ctx.now, &renewed)
+        self.parts().gate.decide_by_rule(head, ctx.now, &renewed, &mut ctx.rule)
     }
 
     /// The verdict while nobody knows whether the session lives: public paths go on, and where somebody is wanted the

@@ -65,6 +65,11 @@ impl Upstreams {
         Some(peer)
     }
 
+    /// How many servers of each upstream are well, by its name; without a health check all count as well.
+    pub fn well(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|pool| (pool.name.as_str(), pool.well()))
+    }
+
     /// The name of an upstream, for logs and metrics.
     pub(super) fn name(&self, at: usize) -> &str {
         &self.0[at].name
@@ -79,6 +84,12 @@ impl Pool {
             .then(|| balancer(settings, &peers, services))
             .transpose()?;
         Ok(Self { name: settings.name.clone(), peers, balancer })
+    }
+
+    fn well(&self) -> usize {
+        let Some(balancer) = &self.balancer else { return self.peers.len() };
+        let backends = balancer.backends();
+        backends.get_backend().iter().filter(|b| backends.ready(b)).count()
     }
 }
 

@@ -15,6 +15,7 @@ mod devices;
 pub mod engine;
 mod error;
 mod links;
+mod levels;
 mod lockouts;
 mod mail_queue;
 mod migrate;
@@ -23,6 +24,7 @@ mod own_data;
 mod recovery_codes;
 mod people;
 mod people_changes;
+mod purge;
 mod revocations;
 mod sessions;
 mod settings;
@@ -47,6 +49,7 @@ pub use codes::*;
 pub use devices::*;
 pub use error::StoreError;
 pub use links::*;
+pub use levels::MailLevels;
 pub use lockouts::*;
 pub use mail_queue::{MailState, QueuedMail};
 pub use outbox::{LeasedMail, NewMail};
@@ -61,6 +64,8 @@ pub use tx::Tx;
 pub(crate) use value::params;
 pub use value::{Row, Value};
 
+use crate::metrics::Metrics;
+use crate::model::Clock;
 use engine::{Engine, Statement};
 
 /// The store. Clones share one database.
@@ -87,6 +92,13 @@ impl Store {
     #[must_use]
     pub fn over(engine: Arc<dyn Engine>) -> Self {
         Self { engine, mail_waits: Arc::new(Notify::new()) }
+    }
+
+    /// The same store; from now on `metrics` learns how long it takes and what fails.
+    #[must_use]
+    pub fn measured(self, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+        let engine = Arc::new(engine::Measured { engine: self.engine, metrics, clock });
+        Self { engine, mail_waits: self.mail_waits }
     }
 
     /// Runs one query that changes nothing.

@@ -41,21 +41,7 @@ impl Store {
         follows: Option<&str>,
     ) -> Result<bool, StoreError> {
         let mut tx = Tx::new();
-        tx.must(
-            "INSERT INTO signing_keys (kid, algorithm, sealed_private, created_at, retired_at, follows)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-            params![
-                &key.kid,
-                &key.algorithm,
-                key.sealed_private.as_slice(),
-                key.created_at,
-                key.retired_at,
-                follows.unwrap_or_default()
-            ],
-        );
-        if let Some(kid) = follows {
-            tx.push(RETIRE, params![kid, key.created_at]);
-        }
+        tx.add_signing_key(key, follows);
         Ok(self.commit(tx).await?.is_some())
     }
 
@@ -76,6 +62,33 @@ impl Store {
     pub async fn purge_signing_keys(&self, before: Timestamp) -> Result<usize, StoreError> {
         let sql = "DELETE FROM signing_keys WHERE retired_at < $1 RETURNING kid";
         Ok(self.write(sql, params![before]).await?.len())
+    }
+}
+
+impl Tx {
+    /// Adds `key` behind the key `follows` and retires that one when the new one begins. The transaction fails when
+    /// another key follows it already.
+    pub fn add_signing_key(&mut self, key: &SigningKeyRow, follows: Option<&str>) {
+        self.must(
+            "INSERT INTO signing_keys (kid, algorithm, sealed_private, created_at, retired_at, follows)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            params![
+                &key.kid,
+                &key.algorithm,
+                key.sealed_private.as_slice(),
+                key.created_at,
+                key.retired_at,
+                follows.unwrap_or_default()
+            ],
+        );
+        if let Some(kid) = follows {
+            self.push(RETIRE, params![kid, key.created_at]);
+        }
+    }
+
+    /// Removes a key for good; the transaction fails when there is no such key.
+    pub fn remove_signing_key(&mut self, kid: &str) {
+        self.must("DELETE FROM signing_keys WHERE kid = $1 RETURNING kid", params![kid]);
     }
 }
 

@@ -34,7 +34,7 @@ pub use keyring::{KeyRing, ROTATION_SLACK};
 pub use mint::Mint;
 pub use rejection::Rejection;
 pub use revocation::Revocations;
-pub use settings::Settings;
+pub use settings::{Rotation, Settings};
 pub use strict::MAX_TOKEN_BYTES;
 pub use vault::{Vault, WeakSecret};
 pub use verify::Verifier;

@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use super::Algorithm;
 
+/// When signing keys follow each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rotation {
+    /// How long a key signs; `None`: until somebody rotates by hand.
+    pub every: Option<Duration>,
+    /// How long a new key stands in the key set before it signs. Upstreams that keep the set must have come for it by
+    /// then.
+    pub publish_before: Duration,
+}
+
 /// The operator's choices for tokens.
 #[derive(Clone, Debug)]
 pub struct Settings {

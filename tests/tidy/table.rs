@@ -51,7 +51,7 @@ const CONFIG: &[&str] = &[
     "mail: Settings SmtpSettings TransportSettings",
     "proxy: Health Limits Server Settings Upstream",
     "store: Settings",
-    "token: Algorithm Settings",
+    "token: Algorithm Rotation Settings",
     "web: HomeLink Settings",
 ];
 

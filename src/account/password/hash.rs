@@ -5,8 +5,8 @@
 //! the hash is done (D-05). What waits is bounded, and what has waited too long is turned away unhashed.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::oneshot;
 
-use super::super::{Argon2Settings, Error};
+use super::super::{Argon2Settings, Error, Events};
 use super::nfkc;
 use crate::model::{Clock, Entropy, Secret, constant_time_eq};
 
@@ -44,6 +44,8 @@ struct Pool {
     queue: Mutex<Queue>,
     wake: Condvar,
     completed: AtomicU64,
+    running: AtomicUsize,
+    events: OnceLock<Arc<dyn Events>>,
 }
 
 #[derive(Default)]
@@ -83,8 +85,13 @@ impl Hasher {
         let params =
             Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT))
                 .expect("config has checked the Argon2 parameters");
-        let pool =
-            Arc::new(Pool { queue: Mutex::default(), wake: Condvar::new(), completed: AtomicU64::new(0) });
+        let pool = Arc::new(Pool {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            completed: AtomicU64::new(0),
+            running: AtomicUsize::new(0),
+            events: OnceLock::new(),
+        });
         let cores = || std::thread::available_parallelism().map_or(1, Into::into);
         for n in 0..settings.workers.unwrap_or_else(cores).max(1) {
             let (pool, clock) = (Arc::clone(&pool), Arc::clone(&clock));
@@ -139,6 +146,17 @@ impl Hasher {
     #[must_use]
     pub fn completed(&self) -> u64 {
         self.pool.completed.load(Ordering::SeqCst)
+    }
+
+    /// From now on tells `events` how long each hash takes. The first one stays.
+    pub fn tell(&self, events: Arc<dyn Events>) {
+        let _ = self.pool.events.set(events);
+    }
+
+    /// How many jobs are being computed.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.pool.running.load(Ordering::SeqCst)
     }
 
     /// How many jobs wait for a worker.
@@ -218,7 +236,13 @@ fn work(pool: &Pool, clock: &dyn Clock) {
         let result = if clock.monotonic() > job.not_after {
             Err(Refused::TooLate)
         } else {
+            let begun = clock.monotonic();
+            pool.running.fetch_add(1, Ordering::SeqCst);
             let output = compute(&job.recipe, &job.password, &mut memory);
+            pool.running.fetch_sub(1, Ordering::SeqCst);
+            if let Some(events) = pool.events.get() {
+                events.hashed(clock.monotonic().saturating_sub(begun));
+            }
             pool.completed.fetch_add(1, Ordering::SeqCst);
             output
         };

@@ -30,6 +30,7 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
     let (secret, store, redis_url) = services::secret_and_stores(&root);
     let mail = services::mail(&root);
     let token = services::token(&root, server.public_url.as_deref());
+    let rotation = services::rotation(&root);
     let account = account::read(&root, &roles);
     let brand = root.text("brand").unwrap_or_default();
     let home_links = roles::home_links(&root, &roles);
@@ -63,6 +64,7 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
         redis_url,
         mail: mail::Settings { transport: mail.transport?, from: mail.from?, brand },
         token: token?,
+        rotation,
         account: account_part::Settings {
             public_url,
             auth_prefix,

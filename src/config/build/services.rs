@@ -197,6 +197,20 @@ pub(super) fn token(root: &Table<'_>, public_url: Option<&str>) -> Option<token:
     })
 }
 
+/// A key signs for at least this long.
+const SHORTEST_KEY_LIFE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+pub(super) fn rotation(root: &Table<'_>) -> token::Rotation {
+    let table = root.sub("token", &s::TOKEN);
+    let every = Some(table.duration("rotate_every")).filter(|d| !d.is_zero());
+    if every.is_some_and(|d| d < SHORTEST_KEY_LIFE) {
+        table
+            .at("rotate_every")
+            .expected("0s, or a duration from 1d", "keys that change more often help nobody");
+    }
+    token::Rotation { every, publish_before: table.duration("publish_before") }
+}
+
 /// `${public_url}` is the one reference that is read here; secrets must not end up in every token.
 fn issuer(table: &Table<'_>, public_url: Option<&str>) -> Option<String> {
     let written = table.field("issuer");

@@ -211,6 +211,18 @@ pub(in crate::config) static TOKEN: Section = Section {
             Text("100000"),
             "How many verified tokens are remembered.",
         ),
+        key(
+            "rotate_every",
+            Duration("0s", "3650d"),
+            Text("90d"),
+            "How long a key signs before the next one follows; 0s: until `stagedoor keys rotate`.",
+        ),
+        key(
+            "publish_before",
+            Duration("6m", "7d"),
+            Text("10m"),
+            "How long a new key stands in the key set before it signs; longer than upstreams keep the set.",
+        ),
     ],
 };
 

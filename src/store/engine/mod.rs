@@ -3,7 +3,10 @@
 
 #[cfg(test)]
 mod contract;
+mod measured;
 pub mod sqlite;
+
+pub(super) use measured::Measured;
 
 use async_trait::async_trait;
 

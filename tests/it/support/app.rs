@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use stagedoor::account::Accounts;
-use stagedoor::app::{Gateway, Running, Surroundings};
+use stagedoor::app::{Gateway, KeyChange, KeyKeeper, Running, Surroundings};
 use stagedoor::config::Settings;
 use stagedoor::mail::Outgoing;
 use stagedoor::model::{Clock, ManualClock, SystemEntropy, Timestamp};
@@ -29,6 +29,7 @@ pub struct TestApp {
     manual: Option<Arc<ManualClock>>,
     accounts: Arc<Accounts>,
     store: Store,
+    keys: Arc<KeyKeeper>,
     tasks: tokio::runtime::Handle,
     canaries: Mutex<Vec<(&'static str, String)>>,
     /// Forwards that were never answered to the client, by the test's own doing.
@@ -93,6 +94,7 @@ impl TestApp {
             Err(e) => return Err((upstream, e.to_string())),
         };
         let (accounts, store) = (gateway.accounts().clone(), gateway.store().clone());
+        let keys = gateway.keys().clone();
         let tasks = gateway.runtime().handle().clone();
         let running = match gateway.start() {
             Ok(running) => running,
@@ -105,6 +107,7 @@ impl TestApp {
             manual,
             accounts,
             store,
+            keys,
             tasks,
             canaries: Mutex::default(),
             unanswered: AtomicUsize::new(0),
@@ -145,6 +148,22 @@ impl TestApp {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Makes the next key, behind the gateway's back as the command line would. Its name.
+    pub fn rotate_keys(&self) -> String {
+        match self.wait_for(self.keys.rotate()).expect("the store answers") {
+            KeyChange::Next { kid, .. } => kid,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Removes the only key, likewise. The name of the one that takes over.
+    pub fn revoke_key(&self, kid: &str) -> String {
+        match self.wait_for(self.keys.revoke(kid)).expect("the store answers") {
+            KeyChange::Next { kid, .. } => kid,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub fn settings(&self) -> &Settings {

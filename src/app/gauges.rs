@@ -1,0 +1,56 @@
+//! Levels that somebody has to look at: a task does, so that a scrape waits for nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::account::Accounts;
+use crate::jobs::Job;
+use crate::metrics::{Level, Metrics};
+use crate::model::Clock;
+use crate::proxy::Upstreams;
+use crate::store::Store;
+use crate::token::Revocations;
+
+/// Looks at everything that has a level.
+pub(super) struct Gauges {
+    pub(super) store: Store,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) upstreams: Arc<Upstreams>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Job for Gauges {
+    fn name(&self) -> &'static str {
+        "gauges"
+    }
+
+    /// The usual time between two scrapes.
+    fn period(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+
+    async fn run(&self) -> Result<u64, String> {
+        let set = |level, value| self.metrics.level(level, value);
+        let hasher = self.accounts.hasher();
+        set(Level::HashesWaiting, hasher.waiting() as u64);
+        set(Level::HashesRunning, hasher.running() as u64);
+        set(Level::Revocations, self.revocations.len() as u64);
+        for (name, well) in self.upstreams.well() {
+            self.metrics.upstream(name, well);
+        }
+        self.metrics.measure_process();
+        let now = self.clock.now();
+        let sessions = self.store.count_sessions(now).await.map_err(|e| e.to_string())?;
+        set(Level::Sessions, sessions);
+        let mail = self.store.mail_levels().await.map_err(|e| e.to_string())?;
+        set(Level::MailsWaiting, mail.waiting);
+        set(Level::MailsAge, mail.oldest.map_or(0, |oldest| now.since(oldest).as_secs()));
+        set(Level::MailsDead, mail.dead);
+        Ok(0)
+    }
+}

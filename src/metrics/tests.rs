@@ -1,0 +1,88 @@
+//! Names, labels and how many series there can be.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+
+/// The only labels there are. None of them can hold a person, a path or an address.
+const LABELS: &[&str] = &[
+    "factor",
+    "job",
+    "le",
+    "operation",
+    "outcome",
+    "policy",
+    "reason",
+    "rule",
+    "status",
+    "upstream",
+    "version",
+];
+
+fn busy() -> Metrics {
+    let m = Metrics::new();
+    for status in [101, 200, 302, 404, 502] {
+        m.proxied(Some(3), status);
+        m.answered(status);
+        m.refused("no_rule", None, status);
+    }
+    m.login("success", "ok", "totp");
+    (m.registration("new"), m.verification("success"), m.reset("done"), m.factor("totp", "right"));
+    (m.refresh("rotated"), m.limited("login"), m.limiter_error(), m.lockout());
+    m.hashed(Duration::from_millis(20));
+    m.stored("read", Duration::from_millis(1), true);
+    m.stored("transaction", Duration::from_millis(1), false);
+    m.job("codes", "done", Duration::from_millis(1));
+    m.reloaded(true, 1_800_000_000);
+    m.upstream("app", 2);
+    m.level(Level::MailsAge, 12);
+    m.measure_process();
+    m
+}
+
+/// The labels of one line of the page.
+fn labels(line: &str) -> Vec<&str> {
+    let Some((_, rest)) = line.split_once('{') else { return Vec::new() };
+    let inside = rest.rsplit_once('}').unwrap().0;
+    inside.split("\",").map(|pair| pair.split_once('=').unwrap().0).collect()
+}
+
+#[test]
+fn d_12_labels_are_a_fixed_set() {
+    let page = busy().render();
+    let used: BTreeSet<&str> = page.lines().filter(|l| !l.starts_with('#')).flat_map(labels).collect();
+    assert_eq!(used, LABELS.iter().copied().collect(), "every label, and no other");
+}
+
+#[test]
+fn names_say_what_and_in_which_unit() {
+    let page = busy().render();
+    for line in page.lines().filter_map(|l| l.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        assert!(name.starts_with("stagedoor_") || name.starts_with("process_"), "{name}");
+        assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+        assert!(kind != "histogram" || name.ends_with("_seconds"), "{line}");
+    }
+}
+
+#[test]
+fn levels_stand_in_the_order_of_their_names() {
+    let m = Metrics::new();
+    for (at, (level, name, _)) in Level::ALL.into_iter().enumerate() {
+        m.level(level, at as u64 + 40);
+        assert!(m.render().contains(&format!("\n{name} {}\n", at + 40)), "{name}");
+    }
+}
+
+#[test]
+fn the_process_is_seen() {
+    let page = busy().render();
+    let value = |name: &str| -> f64 {
+        let line = page.lines().find(|l| l.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    assert!(value("process_open_fds") >= 3.0);
+    assert!(value("process_start_time_seconds") > 1.6e9);
+}

@@ -1,0 +1,34 @@
+//! An engine that is timed: how long reads and transactions take, and how many fail.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Engine, Statement};
+use crate::metrics::Metrics;
+use crate::model::Clock;
+use crate::store::{Row, StoreError, Value};
+
+/// Any engine, and who counts.
+pub(in crate::store) struct Measured {
+    pub(in crate::store) engine: Arc<dyn Engine>,
+    pub(in crate::store) metrics: Arc<Metrics>,
+    pub(in crate::store) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Engine for Measured {
+    async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let begun = self.clock.monotonic();
+        let answer = self.engine.read(sql, params).await;
+        self.metrics.stored("read", self.clock.monotonic().saturating_sub(begun), answer.is_ok());
+        answer
+    }
+
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
+        let begun = self.clock.monotonic();
+        let answer = self.engine.transaction(statements).await;
+        self.metrics.stored("transaction", self.clock.monotonic().saturating_sub(begun), answer.is_ok());
+        answer
+    }
+}
