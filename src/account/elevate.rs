@@ -153,7 +153,10 @@ impl Accounts {
         tx.elevate_session(session.id, amr, now);
         self.audit(&mut tx, "session.elevated", &account.id.to_string(), origin);
         // None: the code was used meanwhile, the password changed, or the session ended.
-        self.store.commit(tx).await?.ok_or(Error::WrongCode)?;
+        self.store.commit(tx).await?.ok_or(match right {
+            Right::Password => Error::WrongCredentials,
+            Right::Code(..) => Error::WrongCode,
+        })?;
         session.auth_time = now;
         if let Some(amr) = amr {
             session.amr = amr.to_owned();

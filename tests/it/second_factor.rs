@@ -143,7 +143,15 @@ fn l_18_a_browser_finishes_only_what_it_has_begun() {
     let (mut mine, mut other) = (Browser::new(&app), Browser::new(&app));
     let challenge = mine.fetch("POST", "/auth/token/", json_type, sign_in.as_bytes());
     let challenge = text(&challenge, "challenge");
-    let code = mailed_code(&app, &person, 1);
+    app.advance(Duration::from_secs(60));
+    let again = json!({ "challenge": challenge }).to_string();
+    let resent = mine.fetch("POST", "/auth/token/resend-otp/", json_type, again.as_bytes());
+    assert_eq!(resent.status, 202);
+    assert!(
+        resent.field("set-cookie").is_some_and(|c| c.starts_with("stagedoor_challenge=")),
+        "bound for longer"
+    );
+    let code = mailed_code(&app, &person, 2);
     assert!(mine.cookie("stagedoor_access").is_none(), "nothing to get in with");
     other.set_cookie("stagedoor_challenge", "planted");
     let body = json!({ "challenge": challenge, "code": code, "session": "cookie" }).to_string();
