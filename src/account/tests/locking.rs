@@ -101,3 +101,35 @@ async fn counters_that_are_left_alone_leave() {
     house.clock.advance(secs(1));
     assert_eq!(house.accounts.purge_lockouts().await.unwrap(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn l_06_failures_that_are_counted_at_the_same_time_all_count() {
+    let house = House::with(|s| s.lockout.failures = 100);
+    parallel(40, |_| {
+        let accounts = Arc::clone(&house.accounts);
+        async move {
+            let email = crate::model::Email::parse(MINE).unwrap();
+            let key = crate::store::LockKey::address(&email);
+            let failure = lockout::Failure { key: &key, email: &email, account: None, reason: "wrong_code" };
+            accounts.count_failure(failure, &origin()).await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(house.count("SELECT failures FROM lockouts").await, 40);
+    assert_eq!(house.count("SELECT count(*) FROM attempts").await, 40);
+}
+
+#[tokio::test]
+async fn l_06_a_counter_changes_only_from_what_was_seen() {
+    let house = House::new();
+    fail(&house, MINE, 1).await;
+    let key = crate::store::LockKey::address(&crate::model::Email::parse(MINE).unwrap());
+    let seen = house.store.failures(&key).await.unwrap();
+    fail(&house, MINE, 1).await;
+    for stale in [seen, None] {
+        let mut tx = crate::store::Tx::new();
+        tx.set_failures(&key, stale.as_ref(), &seen.unwrap());
+        assert!(house.store.commit(tx).await.unwrap().is_none());
+    }
+    assert_eq!(house.count("SELECT failures FROM lockouts").await, 2);
+}
