@@ -121,7 +121,7 @@ async fn invited(house: &House, token: [u8; 32]) -> Letter {
     let sql = "INSERT INTO codes (id, account_id, purpose, link_hash, code_hash, tries_left, link_expires, code_expires,
                                   created_at)
                VALUES ($1, $1, 'invite', $2, $2, 0, $3, 0, 1) RETURNING id";
-    let (hash, end) = (crate::account::mailed::sha256(&token), house.clock.now().after(secs(86_400)));
+    let (hash, end) = (mailed::sha256(&token), house.clock.now().after(secs(86_400)));
     house.store.write(sql, vec![id.into(), hash.into(), end.into()]).await.unwrap();
     Letter { uid: id.into(), token: URL_SAFE_NO_PAD.encode(token), code: String::new() }
 }
