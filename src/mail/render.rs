@@ -245,6 +245,70 @@ mod tests {
         }
     }
 
+    /// Lines of our own words; what people and browsers call themselves may be longer.
+    #[test]
+    fn texts_fit_a_narrow_window() {
+        for message in Message::samples() {
+            for line in render("Stagedoor", &message).text.lines() {
+                let given = line.starts_with("https://")
+                    || line.starts_with("Device: ")
+                    || line.starts_with("With: ");
+                assert!(given || line.chars().count() <= 76, "{}: {line}", message.kind());
+            }
+        }
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let facts = [
+            "https://app.example.org/auth/verify#id.token",
+            "https://app.example.org/",
+            "https://app.example.org/auth/login",
+            "https://app.example.org/auth/password-reset/",
+            "042137",
+            "24 hours",
+            "15 minutes",
+            "30 minutes",
+            "21 November 2026, 05:46 UTC",
+            "192.0.2.7",
+            "Firefox/140.0",
+            "ada@new.example.org",
+            "organizer",
+            "codes from an app",
+            "Ada Lovelace",
+            "If it was not you",
+            "works once",
+        ];
+        let mut seen = std::collections::BTreeSet::new();
+        for message in Message::samples() {
+            let mail = render("Door", &message);
+            let text = mail.text.replace('\n', " ");
+            for fact in facts {
+                assert_eq!(text.contains(fact), mail.html.contains(fact), "{}: {fact}", message.kind());
+                seen.extend(text.contains(fact).then_some(fact));
+            }
+            // A page that can be opened is there to be copied, too.
+            for link in mail.html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                let shown = mail.html.contains(&format!(">{link}<"));
+                assert!(text.contains(link) && shown, "{}: {link}", message.kind());
+            }
+            let tracks = ["<img", "src=", "url(", "@import", "<script", "<link"];
+            assert!(tracks.iter().all(|t| !mail.html.contains(t)), "nothing is fetched: {}", message.kind());
+            assert!(mail.html.contains("prefers-color-scheme: dark"));
+        }
+        assert_eq!(seen.len(), facts.len(), "each of the facts is in some mail: {seen:?}");
+    }
+
+    #[test]
+    fn codes_stand_out_and_stay_out_of_subjects() {
+        for message in Message::samples() {
+            let mail = render("Door", &message);
+            assert!(!mail.subject.contains("042137"), "INV-4: {}", message.kind());
+            let has_code = mail.text.contains("042137");
+            assert_eq!(has_code, mail.html.contains("<p class=\"code\">042137</p>"), "{}", message.kind());
+        }
+    }
+
     #[test]
     fn the_activation_says_all_there_is_to_know() {
         let mail = render("Door", &Message::samples()[0]);

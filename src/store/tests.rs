@@ -154,6 +154,48 @@ async fn sent_mails_keep_no_secrets_and_are_purged() {
     assert_eq!(store.purge_mails(at(50), 10).await.unwrap(), 1, "b still waits");
 }
 
+/// How many mails still have what was written in them.
+async fn bodies(store: &Store) -> u64 {
+    let rows = store.read("SELECT count(*) FROM outbox WHERE body_text || body_html <> ''", vec![]).await;
+    rows.unwrap()[0].count(0).unwrap()
+}
+
+#[tokio::test]
+async fn mails_that_were_given_up_can_be_sent_again_until_they_are_wiped() {
+    let store = store();
+    for (id, expires_at) in [("keeps", None), ("expires", Some(at(100)))] {
+        post(&store, NewMail { expires_at, ..mail(id, 10) }).await;
+        let leased = store.lease_mail(at(20), at(80)).await.unwrap().unwrap();
+        assert_eq!((leased.id.as_str(), leased.expires_at), (id, expires_at));
+        assert!(!store.retry_mail(id, at(20)).await.unwrap(), "it still waits");
+        store.mark_mail_failed(id, 1, "550", None).await.unwrap();
+    }
+    assert_eq!(bodies(&store).await, 2);
+    assert!(store.lease_mail(at(99), at(199)).await.unwrap().is_none());
+    assert!(!store.retry_mail("nothing", at(30)).await.unwrap());
+    assert!(store.retry_mail("expires", at(99)).await.unwrap());
+    let again = store.lease_mail(at(99), at(199)).await.unwrap().unwrap();
+    assert_eq!((again.id.as_str(), again.tries, again.text.as_str()), ("expires", 1, "secret"));
+    store.mark_mail_failed("expires", 1, "550", None).await.unwrap();
+    assert!(!store.retry_mail("expires", at(100)).await.unwrap(), "its code is dead");
+
+    assert_eq!(store.wipe_mails(at(99), at(10), 10).await.unwrap(), 0);
+    assert_eq!(store.wipe_mails(at(100), at(10), 10).await.unwrap(), 1);
+    assert_eq!(store.wipe_mails(at(100), at(11), 10).await.unwrap(), 1, "a week is enough");
+    assert_eq!(bodies(&store).await, 0);
+    assert!(!store.retry_mail("keeps", at(100)).await.unwrap(), "nothing is left to send");
+}
+
+#[tokio::test]
+async fn an_expired_mail_is_given_up_without_its_bodies() {
+    let store = store();
+    post(&store, NewMail { expires_at: Some(at(15)), ..mail("a", 10) }).await;
+    store.mark_mail_expired("a").await.unwrap();
+    assert_eq!(bodies(&store).await, 0);
+    assert!(store.lease_mail(at(99), at(199)).await.unwrap().is_none());
+    assert!(!store.retry_mail("a", at(12)).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_commit_with_mail_wakes_the_worker() {
     let store = store();
