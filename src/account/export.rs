@@ -3,7 +3,7 @@
 
 use super::{Accounts, Error, Me, Profile};
 use crate::model::{AccountId, Timestamp};
-use crate::store::{AuditLine, KeptAttempt, KeptDevice, KeptSession, SYSTEM_ACTOR};
+use crate::store::{KeptAttempt, KeptDeed, KeptDevice, KeptSession, SYSTEM_ACTOR};
 
 /// How many of the newest lines of each kind are handed out; far more than an account gathers before they leave.
 const MOST: u32 = 10_000;
@@ -61,7 +61,7 @@ impl Accounts {
     }
 }
 
-fn deed(line: AuditLine, id: AccountId) -> Deed {
+fn deed(line: KeptDeed, id: AccountId) -> Deed {
     let by = match line.actor.as_str() {
         actor if actor == id.to_string() => "you",
         SYSTEM_ACTOR => "system",

@@ -1,24 +1,22 @@
 //! The account system: one use case per file. No HTTP, no SQL; two doors (JSON and pages) open onto the
 //! same functions.
 //!
-//! - `register` → `verify_email` → [`login`](Accounts::login) → `refresh` → `logout`: the life of a sign-in
-//! - `lockout`: when an account stops answering
+//! - `register` → `verify_email` → [`login`](Accounts::login) → `refresh` (`renewal`) → `logout`: the life of a sign-in
+//! - `lockout`, `unlock`, `not_me`: when an account stops answering, and how its owner helps themselves
 //! - [`password`]: what a password must be, and how it is hashed
 //! - `factor`, `challenge`, `verify_otp`: a second factor, the sign-in that waits for one, and its end
 //! - `email_otp`, `totp` (`qr`), `recovery`: the three factors · `elevation`, `elevate`: asking again before sensitive things
-//! - `create`: accounts made by the operator
-//! - `purge`: what the jobs remove
-//! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
-
-mod challenge;
-mod change_email;
-mod change_password;
+//! - `reset_password`, `change_password`, `change_email`, `profile`, `deletion`, `export`: one's own account
+//! - `sessions`, `device`, `history`: where one is and was signed in
 //! - `create`: accounts made by the operator · `bootstrap`: the first admin · [`admin`]: looking after other people
 //! - `purge`: what the jobs remove
-//! - `throttle`, `mailed`, `trail`, `roles`, `form`, `session`: what several of them need
+//! - `throttle`, `mailed`, `link`, `page`, `trail`, `roles`, `form`, `session`, `ending`: what several of them need
 
 pub mod admin;
 mod bootstrap;
+mod challenge;
+mod change_email;
+mod change_password;
 mod create;
 mod deletion;
 mod device;
@@ -65,6 +63,7 @@ mod verify_otp;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bootstrap::Bootstrap;
 pub use change_password::ChangePassword;
 pub use elevate::{Elevate, Elevated};
 pub use error::{Error, FieldError, FieldErrors, Limited};
@@ -74,7 +73,6 @@ pub use form::NewPassword;
 pub use history::{ACTIVITY, Activity};
 pub use page::{Cursor, Key, Page};
 pub use profile::Profile;
-pub use bootstrap::Bootstrap;
 pub use purge::PURGE_BATCH;
 pub use renewal::Look;
 pub use reset_password::{Proof, Reset};

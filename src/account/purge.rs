@@ -10,28 +10,19 @@ pub const PURGE_BATCH: u32 = 500;
 
 /// An account that nobody proved is given up after this long.
 const UNVERIFIED: Duration = Duration::from_hours(7 * 24);
-/// A device is forgotten after this long; browsers keep no cookie for longer.
-const UNUSED_DEVICES: Duration = Duration::from_hours(400 * 24);
 /// An ended session is kept this long for questions.
 const ENDED_SESSIONS: Duration = Duration::from_hours(24);
 
 #[expect(clippy::missing_errors_doc, reason = "all alike: Error::Unavailable when the store does not answer")]
 impl Accounts {
-    /// Mailed links and codes that have ended, and sign-ins that waited for one in vain.
+    /// Mailed links and codes that have ended.
     pub async fn purge_codes(&self) -> Result<u64, Error> {
-        let now = self.clock.now();
-        let codes = self.store.purge_codes(now, PURGE_BATCH).await?;
-        Ok(codes + self.store.purge_challenges(now, PURGE_BATCH).await?)
+        Ok(self.store.purge_codes(self.clock.now(), PURGE_BATCH).await?)
     }
 
     /// Sessions that ended or ran out more than a day ago.
     pub async fn purge_sessions(&self) -> Result<u64, Error> {
         Ok(self.store.purge_sessions(self.clock.now().before(ENDED_SESSIONS), PURGE_BATCH).await?)
-    }
-
-    /// Devices that nobody has signed in on for 400 days.
-    pub async fn purge_devices(&self) -> Result<u64, Error> {
-        Ok(self.store.purge_devices(self.clock.now().before(UNUSED_DEVICES), PURGE_BATCH).await?)
     }
 
     /// Accounts that were registered more than seven days ago and never activated.

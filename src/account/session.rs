@@ -7,7 +7,7 @@ use super::refresh::RefreshToken;
 use super::trail::Attempt;
 use super::{Accounts, Error, Origin, SignedIn};
 use crate::model::{AccountId, Secret, SessionId, Timestamp};
-use crate::store::{AccountRow, Ending, Revocation, SessionRow, Tx};
+use crate::store::{AccountRow, Revocation, SessionRow, SessionsEnd, Tx};
 use crate::token::AccessGrant;
 
 /// A refresh that began just before the end of its session may still make an access token; it ends no later than
@@ -142,8 +142,8 @@ impl Accounts {
             self.revoke_session(tx, *id, now);
         }
         // Also those that a sign-in has opened since we looked.
-        let ending = Ending { reason, at: now, until: self.last_token_ends(now) };
-        tx.end_all_sessions(account, except, &ending);
+        let end = SessionsEnd { reason, now, until: self.last_token_ends(now) };
+        tx.end_sessions_of(account, except, &end);
         Ok(ids)
     }
 

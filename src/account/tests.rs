@@ -1,6 +1,9 @@
 //! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
+mod admin;
+mod admin_people;
+mod bootstrap;
 mod change_email;
 mod change_password;
 mod costs;
@@ -10,9 +13,6 @@ mod elevating;
 mod hands;
 mod history;
 mod limits;
-mod admin;
-mod admin_people;
-mod bootstrap;
 mod locking;
 mod passwords;
 mod profile;

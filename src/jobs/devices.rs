@@ -1,4 +1,4 @@
-//! Browsers nobody came back with for a year; by then their cookie is gone as well.
+//! Browsers nobody came back with for 400 days; by then their cookie is gone as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::model::Clock;
 use crate::store::Store;
 
 /// How long a device is remembered after it was last seen.
-const KEPT: Duration = Duration::from_secs(365 * 24 * 3600);
+const KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Rows changed in one statement.
 const BATCH: u32 = 1000;
 

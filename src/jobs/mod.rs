@@ -4,12 +4,11 @@
 //! | job | every | keeps |
 //! |---|---|---|
 //! | `codes` | 10 min | links and codes until they have expired |
-//! | `devices` | 1 h | devices somebody has signed in on within 400 days |
 //! | `sessions` | 10 min | sessions until they have ended or expired |
 //! | `unverified` | 1 h | registrations nobody verified for 7 days |
 //! | `closed_accounts` | 10 min | accounts closed by their owners for 7 days |
 //! | `challenges` | 10 min | second factors that were asked for, an hour beyond their time |
-//! | `devices` | 1 h | browsers until nobody came back with them for a year |
+//! | `devices` | 1 h | browsers until nobody came back with them for 400 days |
 //! | `idle_sessions` | 1 min | nothing: marks sign-ins whose idle time is over as ended |
 //! | `used_codes` | 1 h | recovery codes for 30 days after their use |
 //! | `lockouts` | 1 h | failure counts while they matter |
@@ -79,7 +78,6 @@ pub fn all(
 ) -> Jobs {
     Jobs(vec![
         Arc::new(codes::Codes(accounts.clone())),
-        Arc::new(devices::Devices(accounts.clone())),
         Arc::new(sessions::Sessions(accounts.clone())),
         Arc::new(unverified::Unverified(accounts.clone())),
         Arc::new(closed_accounts::ClosedAccounts(accounts.clone())),

@@ -144,10 +144,6 @@ impl Worker {
     }
 
     async fn until_next(&self) -> Duration {
-        if let Ok((waiting, oldest)) = self.store.mail_queue().await {
-            let now = self.clock.now();
-            self.metrics.mail_queue(waiting, oldest.map_or(Duration::ZERO, |at| now.since(at)));
-        }
         match self.store.next_mail_due().await {
             Ok(None) => LONGEST_SLEEP,
             Ok(Some(due)) => due.since(self.clock.now()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP),

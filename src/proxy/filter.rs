@@ -319,6 +319,7 @@ impl ProxyHttp for Front {
         if is_interim(response.status) {
             return Ok(());
         }
+        self.settle(session, ctx).await;
         self.parts.metrics.proxied(ctx.rule, response.status.as_u16());
         if !ctx.cookies.is_empty() {
             keep_private(response)?;

@@ -24,6 +24,8 @@ const COMMON: [(HeaderName, &str); 4] = [
 ];
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
+/// For answers that nobody has to look at.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// An answer, ready to be written.
 pub(super) struct Answer {
@@ -68,6 +70,7 @@ fn to_sign_in(head: &RequestHead<'_>, snapshot: &Snapshot) -> Answer {
         None => format!("{prefix}/login/"),
     };
     let mut headers = common();
+    headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING)));
     if let Ok(value) = HeaderValue::from_str(&location) {
         headers.push((header::LOCATION, value));
     }
@@ -85,6 +88,7 @@ fn page(refusal: Refusal, pages: &Pages, id: RequestId) -> Answer {
 fn problem(refusal: Refusal, id: RequestId) -> Answer {
     let mut headers = with_challenge(refusal);
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+    headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING)));
     Answer {
         status: refusal.status(),
         headers,

@@ -101,21 +101,6 @@ impl Store {
             .await?;
         rows.first().map(|row| sent_code(row, 0)).transpose()
     }
-
-    /// Removes at most `limit` challenges that ended before `now`; how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store does not answer.
-    pub async fn purge_challenges(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let rows = self
-            .write(
-                "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE expires_at <= $1 LIMIT $2)
-                 RETURNING id",
-                params![now, limit],
-            )
-            .await?;
-        Ok(rows.len() as u64)
-    }
 }
 
 impl Tx {

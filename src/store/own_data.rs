@@ -52,7 +52,7 @@ pub struct KeptDevice {
 
 /// A line of the audit trail, as far as it concerns one person.
 #[derive(Clone, Debug)]
-pub struct AuditLine {
+pub struct KeptDeed {
     /// When.
     pub at: Timestamp,
     /// Who: an account id, `system` or `operator`.
@@ -116,11 +116,11 @@ impl Store {
 
     /// What was done by or to the account, newest first, at most `most`. Indices: `audit_by_actor`,
     /// `audit_by_target`.
-    pub async fn audit_about(&self, id: AccountId, most: u32) -> Result<Vec<AuditLine>, StoreError> {
+    pub async fn audit_about(&self, id: AccountId, most: u32) -> Result<Vec<KeptDeed>, StoreError> {
         let sql = "SELECT at, actor, action, ip FROM audit WHERE actor = $1 OR target = $1
                    ORDER BY at DESC, id LIMIT $2";
         let line = |row: &Row| {
-            Ok(AuditLine {
+            Ok(KeptDeed {
                 at: row.time(0)?,
                 actor: row.string(1)?,
                 action: row.string(2)?,

@@ -79,28 +79,6 @@ impl Tx {
         self.must("DELETE FROM accounts WHERE id = $1 RETURNING id", params![id]);
     }
 
-    /// Ends every session of the account and every access token of them, also of sessions that were opened a moment
-    /// ago. Returns the index of the answer: the identifiers of the sessions.
-    pub fn end_all_sessions(
-        &mut self,
-        id: AccountId,
-        reason: &'static str,
-        now: Timestamp,
-        last_token_ends: Timestamp,
-    ) -> usize {
-        self.push(
-            "INSERT INTO revocations (kind, subject, ends_before, expires_at)
-             SELECT 'session', s.id, 0, $2 FROM sessions s WHERE s.account_id = $1 AND s.ended_at IS NULL
-             ON CONFLICT (kind, subject) DO UPDATE SET expires_at = excluded.expires_at",
-            params![id, last_token_ends],
-        );
-        self.push(
-            "UPDATE sessions SET ended_at = $2, end_reason = $3
-             WHERE account_id = $1 AND ended_at IS NULL RETURNING id",
-            params![id, now, reason],
-        )
-    }
-
     /// Ends every mailed link and code of the account, whatever for.
     pub fn drop_all_codes(&mut self, id: AccountId) {
         self.push("DELETE FROM codes WHERE account_id = $1", params![id]);

@@ -14,17 +14,6 @@ impl Store {
         Ok(self.write(sql, params![before, batch]).await?.len() as u64)
     }
 
-    /// Deletes at most `batch` devices that were last seen before `before`. Index: `devices_by_age`.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn purge_devices(&self, before: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        let sql = "DELETE FROM devices WHERE (account_id, device_id) IN
-                       (SELECT account_id, device_id FROM devices WHERE last_seen_at < $1
-                        ORDER BY last_seen_at LIMIT $2) RETURNING device_id";
-        Ok(self.write(sql, params![before, batch]).await?.len() as u64)
-    }
-
     /// Marks at most `batch` sessions as ended that were not used for their idle time or are too old. The end is when
     /// their time was up. Index: `sessions_by_idle`, `sessions_by_expiry`.
     ///

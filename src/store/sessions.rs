@@ -64,17 +64,6 @@ pub struct Seen<'a> {
     pub user_agent: &'a str,
 }
 
-/// How sessions end.
-#[derive(Clone, Copy, Debug)]
-pub struct Ending {
-    /// A stable word.
-    pub reason: &'static str,
-    /// Now.
-    pub at: Timestamp,
-    /// When the last of their access tokens expires.
-    pub until: Timestamp,
-}
-
 /// One step of a refresh family.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
@@ -217,23 +206,6 @@ impl Tx {
         self.push(
             "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL",
             params![id, now, reason],
-        );
-    }
-
-    /// Ends every session of the account that is open when the transaction runs, but `except`, and their access tokens:
-    /// also one that was opened after the caller looked. `until` is when the last of the tokens expires.
-    pub fn end_all_sessions(&mut self, account: AccountId, except: Option<SessionId>, ending: &Ending) {
-        let except = except.map(|id| id.to_string()).unwrap_or_default();
-        self.push(
-            "INSERT INTO revocations (kind, subject, ends_before, expires_at)
-             SELECT 'session', id, 0, $3 FROM sessions WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL
-             ON CONFLICT (kind, subject) DO NOTHING",
-            params![account, &except, ending.until],
-        );
-        self.push(
-            "UPDATE sessions SET ended_at = $3, end_reason = $4
-             WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL",
-            params![account, &except, ending.at, ending.reason],
         );
     }
 

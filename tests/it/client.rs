@@ -10,8 +10,9 @@ use crate::support::{Answer, RawClient, TestApp, get, request};
 fn assert_headers(answer: &Answer, what: &str) {
     let field = |name: &str| answer.field(name).unwrap_or_default().to_owned();
     assert_eq!(field("x-content-type-options"), "nosniff", "{what}: {}", answer.text());
-    let framed = field("content-security-policy").contains("frame-ancestors 'none'");
-    assert!(framed || field("x-frame-options") == "DENY", "{what}: may be framed");
+    let policy = field("content-security-policy");
+    assert!(policy.contains("frame-ancestors 'none'"), "{what}: may be framed: {policy}");
+    assert_eq!(field("x-frame-options"), "DENY", "{what}");
     assert!(!field("referrer-policy").is_empty(), "{what}: no Referrer-Policy");
     assert!(field("cache-control").contains("no-store"), "{what}: {}", field("cache-control"));
     assert!(!field("server").contains(|c: char| c.is_ascii_digit()), "{what}: {}", field("server"));
@@ -54,7 +55,18 @@ fn c_08_every_refusal_carries_every_header_and_no_version() {
         assert_eq!(answer.status, status, "{what}: {}", answer.text());
         assert_headers(&answer, &what);
     }
-    app.expect_unanswered(0);
+}
+
+#[test]
+fn c_08_so_does_the_answer_for_an_upstream_that_is_away() {
+    let away = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let app = TestApp::with(|setup| {
+        setup.upstream_at(away);
+    });
+    let answer = app.ask(get("/public/x", ""));
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert_headers(&answer, "502");
+    assert_eq!(answer.field("content-type"), Some("application/problem+json"), "C-13");
 }
 
 #[test]
@@ -136,4 +148,16 @@ fn c_14_a_limit_says_its_name_and_when_to_come_back() {
     assert_eq!((number(&limit, "r="), number(&policy, "q="), number(&policy, "w=")), (0, 2, 60));
     let wait: u64 = answer.field("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!(wait >= number(&limit, "t=") && wait <= 60, "{wait} {limit}");
+}
+
+#[test]
+fn c_08_so_does_the_answer_to_a_head_that_never_ends() {
+    let app = TestApp::with(|setup| {
+        setup.tweak(|s| s.proxy.limits.head_timeout = std::time::Duration::from_millis(300));
+    });
+    let mut client = app.connect();
+    client.send("GET /public/x HTTP/1.1\r\nHost: loc");
+    let answer = client.answer().expect("an answer");
+    assert_eq!(answer.status, 408);
+    assert_headers(&answer, "408");
 }

@@ -1,8 +1,8 @@
 //! The one integration binary: a real gateway, a raw upstream, raw sockets. `support` is the stage; each other file is a
 //! group of cases, named by the ids of the security page where one applies.
 
-mod api_fuzz;
 mod admin;
+mod api_fuzz;
 mod browser;
 mod browser_driver;
 mod client;
@@ -23,14 +23,13 @@ mod jwt;
 mod jwt_forge;
 mod jwt_forms;
 mod jwt_use;
+mod keys;
 mod kill;
 mod kill_people;
 mod leftovers;
+mod metrics;
 mod openapi;
 mod own_account;
-mod keys;
-mod leftovers;
-mod metrics;
 mod paths;
 mod refresh_answers;
 mod second_factor;

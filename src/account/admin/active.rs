@@ -4,7 +4,7 @@ use super::USERS_EDIT;
 use super::actor::Actor;
 use crate::account::{Accounts, Error, Me, Origin};
 use crate::model::{AccountId, SessionId};
-use crate::store::{AccountRow, Row, Tx};
+use crate::store::{AccountRow, Row, SessionsEnd, Tx};
 
 /// What ends an account's part in everything.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,8 @@ impl Accounts {
     pub(super) fn end_everything(&self, tx: &mut Tx, id: AccountId, reason: &'static str) -> usize {
         let now = self.clock.now();
         self.revoke_tokens(tx, id, now);
-        tx.end_all_sessions(id, reason, now, self.last_token_ends(now))
+        let end = SessionsEnd { reason, now, until: self.last_token_ends(now) };
+        tx.end_sessions_of(id, None, &end)
     }
 
     /// Lets the gate of this process know.

@@ -239,8 +239,7 @@ async fn devices_that_are_left_alone_leave() {
     let house = House::new();
     house.member(MINE).await;
     house.login(MINE, GOOD).await.unwrap();
-    house.clock.advance(secs(400 * 86_400));
-    assert_eq!(house.accounts.purge_devices().await.unwrap(), 0);
-    house.clock.advance(secs(1));
-    assert_eq!(house.accounts.purge_devices().await.unwrap(), 1);
+    let seen = house.clock.now();
+    assert_eq!(house.store.purge_devices(seen, 10).await.unwrap(), 0);
+    assert_eq!(house.store.purge_devices(seen.after(secs(1)), 10).await.unwrap(), 1);
 }
