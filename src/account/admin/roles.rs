@@ -65,8 +65,12 @@ impl Accounts {
         let demoted = self.settings.any_admin(&go) && !self.settings.any_admin(&wanted);
         let counts = demoted && self.begin_removal(&mut tx, &target, now);
         // Only what differs, each on the condition that it still does: the audit line says what really happened.
-        go.iter().for_each(|role| tx.take_role(id, role));
-        come.iter().for_each(|role| tx.grant_role(id, role));
+        for role in &go {
+            tx.take_role(id, role);
+        }
+        for role in &come {
+            tx.grant_role(id, role);
+        }
         if counts {
             self.keep_an_admin(&mut tx);
         }
