@@ -40,7 +40,7 @@ pub(super) fn test(config: &Path, args: &TestArgs) -> i32 {
     match test_mail(&settings, &surroundings(None), &to) {
         Ok(TestMail::Sent) => println!("The server took the mail for {to}."),
         Ok(TestMail::Filed) => {
-            println!("The mail for {to} is a file in the folder `mail.dir` (mails are not sent).")
+            println!("The mail for {to} is a file in the folder `mail.dir` (mails are not sent).");
         }
         Err(TestMailError::Delivery(why)) => {
             eprintln!("stagedoor: nobody took the mail for {to}: {why}");

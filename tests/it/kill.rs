@@ -154,23 +154,23 @@ fn copies(post: &SmtpServer, ends: &[usize]) -> BTreeMap<String, Vec<usize>> {
 #[test]
 fn kill_nine_at_random_points_loses_nothing_and_leaves_nothing_half_done() {
     let kills = number("STAGEDOOR_KILLS").unwrap_or(10);
-    let seed = number("STAGEDOOR_SEED").unwrap_or_else(|| some_seed());
+    let seed = number("STAGEDOOR_SEED").unwrap_or_else(some_seed);
     println!("STAGEDOOR_SEED={seed} STAGEDOOR_KILLS={kills}");
     let (began, mut dice) = (SystemClock::new().now(), Dice(seed));
     let site = Site::with(CONFIG);
     let post = SmtpServer::at(site.upstream().port(), &["take"]);
     let (names, mut ends, mut lives) = (AtomicUsize::new(0), Vec::new(), Vec::<Life>::new());
-    let mut last = Vec::new();
+    let mut last = Vec::<Life>::new();
     for n in 0..=kills {
         let server = site.serve();
         let probe =
             site.client().try_post_json("/auth/password-reset/", &json!({ "email": "no@example.org" }));
         let resets = probe.is_some_and(|answer| answer.status == 202);
-        let mut town = Town { client: site.client(), post: &post, resets, down: AtomicBool::new(false) };
-        std::mem::take(&mut last).into_iter().for_each(|mut life: Life| {
+        let town = Town { client: site.client(), post: &post, resets, down: AtomicBool::new(false) };
+        for mut life in std::mem::take(&mut last) {
             life.hold_to_word(&town);
             lives.push(life);
-        });
+        }
         if n == kills {
             eventually("all mail is sent", || {
                 (count(&store(&site), "outbox WHERE state = 'waiting'") == 0).then_some(())
@@ -178,7 +178,6 @@ fn kill_nine_at_random_points_loses_nothing_and_leaves_nothing_half_done() {
             server.kill();
             break;
         }
-        town.down = AtomicBool::new(false);
         let time = Duration::from_millis(40 + dice.below(900));
         last = one_life(&town, &names, time, || server.kill());
         ends.push(settled(&post));

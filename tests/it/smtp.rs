@@ -35,7 +35,7 @@ fn start(port: u16, args: &[String]) -> SmtpServer {
     SmtpServer::at(port, &args.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn is(state: (String, String), wanted: &str, why: &str) {
+fn is(state: &(String, String), wanted: &str, why: &str) {
     assert!(state.0 == wanted && state.1.contains(why), "{state:?} is not {wanted} because of {why}");
 }
 
@@ -49,7 +49,7 @@ fn a_mail_arrives_as_it_was_meant() {
     let office = PostOffice::new(PLAIN, server.port, None);
     office.post("ada@example.org", &activation("Zoë", "https://app.example.org/auth/verify-email/u/t=/"));
     assert_eq!(office.drain(), 1);
-    is(office.state(), "sent", "");
+    is(&office.state(), "sent", "");
     assert!(!office.has_bodies());
     let [mail] = server.wait_for(1).try_into().unwrap();
     assert_eq!((mail.str("from"), mail.to()), ("no-reply@door.example", vec!["ada@example.org"]));
@@ -140,13 +140,13 @@ fn r_17_what_does_not_prove_itself_gets_nothing() {
         office.post("ada@example.org", &hello());
         for _ in 0..2 {
             assert_eq!(office.drain(), 1, "{what}");
-            is(office.state(), "waiting", why);
+            is(&office.state(), "waiting", why);
             office.wait();
         }
         assert!(server.mails().is_empty(), "{what}");
         let mended = start(server.stop(), &showing(dir, kind, "good"));
         assert_eq!(office.drain(), 1);
-        is(office.state(), "sent", "");
+        is(&office.state(), "sent", "");
         assert_eq!(mended.wait_for(1)[0].0["tls"], kind == "starttls", "{what}");
     }
 }
@@ -158,11 +158,11 @@ fn r_17_a_private_authority_is_trusted_only_where_it_is_named() {
     let office = PostOffice::new(IMPLICIT, server.port, None);
     office.post("ada@example.org", &hello());
     office.drain();
-    is(office.state(), "waiting", "certificate");
+    is(&office.state(), "waiting", "certificate");
     let office = PostOffice::new(IMPLICIT, server.port, Some(dir.path()));
     office.post("ada@example.org", &hello());
     office.drain();
-    is(office.state(), "sent", "");
+    is(&office.state(), "sent", "");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn signing_in_at_the_server_and_the_wrong_password() {
         let office = PostOffice::new(url, server.port, None);
         office.post("ada@example.org", &hello());
         office.drain();
-        is(office.state(), "waiting", "53");
+        is(&office.state(), "waiting", "53");
         assert!(!office.state().1.contains("wr0ng-word"), "INV-4");
     }
     assert_eq!(server.mails().len(), 1);
@@ -189,7 +189,7 @@ fn what_is_refused_for_good_is_given_up_at_once() {
         let office = PostOffice::new(PLAIN, server.port, None);
         office.post("ada@example.org", &hello());
         assert_eq!(office.drain(), 1);
-        is(office.state(), "dead", why);
+        is(&office.state(), "dead", why);
         office.clock.advance(Duration::from_secs(7200));
         assert_eq!(office.drain(), 0, "{mode}");
         assert!(office.metrics.render().contains("outcome=\"given_up\"} 1"), "{mode}");
@@ -209,17 +209,17 @@ fn what_may_pass_is_tried_again_until_it_does() {
         office.post("ada@example.org", &hello());
         for _ in 0..3 {
             assert_eq!(office.drain(), 1, "{mode}");
-            is(office.state(), "waiting", why);
+            is(&office.state(), "waiting", why);
             assert_eq!(office.drain(), 0, "{mode}: not before the pause is over");
             office.wait();
         }
         let port = server.stop();
         assert_eq!(office.drain(), 1);
-        is(office.state(), "waiting", "refused");
+        is(&office.state(), "waiting", "refused");
         office.wait();
         let mended = SmtpServer::at(port, &["take"]);
         office.drain();
-        is(office.state(), "sent", "");
+        is(&office.state(), "sent", "");
         assert_eq!(mended.wait_for(1).len(), 1);
     }
 }
@@ -230,10 +230,10 @@ fn a_cut_after_the_mail_means_at_most_one_more_copy_with_the_same_id() {
     let office = PostOffice::new(PLAIN, server.port, None);
     office.post("ada@example.org", &hello());
     office.drain();
-    is(office.state(), "waiting", "the end of the mail");
+    is(&office.state(), "waiting", "the end of the mail");
     office.wait();
     office.drain();
-    is(office.state(), "sent", "");
+    is(&office.state(), "sent", "");
     let mails = server.wait_for(2);
     assert_eq!(ids(&mails), [mails[0].id(); 2]);
     assert_eq!(mails[0].headers("Date"), mails[1].headers("Date"));
@@ -247,7 +247,7 @@ fn a_late_answer_is_never_taken_for_the_next_mail() {
     office.post("bob@example.org", &hello());
     assert_eq!(office.drain(), 2);
     for state in office.states() {
-        is(state, "waiting", "no answer within 2s");
+        is(&state, "waiting", "no answer within 2s");
     }
     let mut seen: Vec<_> = server.wait_for(2).iter().map(|m| m.to().join(" ")).collect();
     seen.sort_unstable();
@@ -260,11 +260,11 @@ fn a_mute_server_costs_one_time_out() {
     let office = PostOffice::new(PLAIN, server.port, None);
     office.post("ada@example.org", &hello());
     assert_eq!(office.drain(), 1);
-    is(office.state(), "waiting", "connecting: no answer within 2s");
+    is(&office.state(), "waiting", "connecting: no answer within 2s");
     let mended = SmtpServer::at(server.stop(), &["take"]);
     office.wait();
     office.drain();
-    is(office.state(), "sent", "");
+    is(&office.state(), "sent", "");
     assert_eq!(mended.wait_for(1).len(), 1);
 }
 
@@ -282,7 +282,7 @@ fn a_code_is_not_sent_once_it_has_expired() {
             office.wait();
         }
     }
-    is(office.state(), "dead", "expired");
+    is(&office.state(), "dead", "expired");
     assert!(!office.has_bodies(), "nobody needs it any more");
     let asked = server.said().len();
     assert!((5..60).contains(&asked) && asked == tries - 1, "{asked} tries, the last one without the server");
