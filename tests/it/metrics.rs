@@ -25,7 +25,7 @@ fn traffic(app: &TestApp) {
     let person = app.person("user");
     app.case(Some(&person), get("/api/x", &person.bearer())).allowed();
     assert_eq!(app.ask(get("/admin/x", &person.bearer())).status, 403);
-    assert_eq!(app.ask(get("/nowhere", "")).status, 401);
+    assert_eq!(app.ask(get("/nowhere", "")).status, 403);
     let wrong = json!({ "email": person.email, "password": "not this one" });
     assert_eq!(app.post_json("/token/", "", &wrong).status, 401);
     assert_eq!(app.post_json("/password-reset/", "", &json!({ "email": "x" })).status / 100, 4);
@@ -93,7 +93,7 @@ fn d_12_a_thousand_paths_and_people_make_no_series() {
         open.send(get(&path, &format!("User-Agent: agent-{n}\r\nX-Forwarded-For: 10.0.{}.1\r\n", n % 250)));
         open.answer().expect("an answer").status
     };
-    assert_eq!(ask(0), 401);
+    assert_eq!(ask(0), 403);
     for n in 0..20 {
         let stranger = json!({ "email": format!("s{n}@example.org"), "password": "not this one" });
         assert_eq!(app.post_json("/token/", "", &stranger).status, 401);
@@ -103,7 +103,7 @@ fn d_12_a_thousand_paths_and_people_make_no_series() {
     });
     let before = series(&app);
     for n in 1..1000 {
-        assert_eq!(ask(n), 401);
+        assert_eq!(ask(n), 403);
     }
     for n in 20..60 {
         let stranger = json!({ "email": format!("s{n}@example.org"), "password": "not this one" });
