@@ -20,6 +20,12 @@ const UNAUTHENTICATED: Row = (
     "Nobody is signed in, or with two different credentials.",
     &["WWW-Authenticate"],
 );
+const WRONG: Row = (
+    "401",
+    "WrongCredentials",
+    "What should prove who is asking is wrong, used up or too old.",
+    &["WWW-Authenticate"],
+);
 const FORBIDDEN: Row = (
     "403",
     "Forbidden",
@@ -41,9 +47,10 @@ const LIMITED: Row = (
 const UNAVAILABLE: Row =
     ("503", "Unavailable", "Not possible right now; nothing was changed.", &["Retry-After"]);
 
-const ALL: [Row; 9] = [
+const ALL: [Row; 10] = [
     MALFORMED,
     UNAUTHENTICATED,
+    WRONG,
     FORBIDDEN,
     CROSS_SITE,
     TOO_LARGE,
@@ -81,6 +88,7 @@ fn of(method: &str, operation: &Operation) -> Vec<Row> {
     let mut add = |when: bool, row: &[Row]| rows.extend(row.iter().filter(|_| when));
     add(body || protected || has_values(operation), &[MALFORMED]);
     add(protected, &[UNAUTHENTICATED, FORBIDDEN]);
+    add(proves(operation), &[WRONG]);
     add(changes && !protected, &[CROSS_SITE]);
     add(body, &[TOO_LARGE, UNSUPPORTED, INVALID]);
     add(changes, &[LIMITED]);
@@ -94,6 +102,12 @@ pub fn needs_credentials(operation: &Operation) -> bool {
     operation.security.as_ref().is_some_and(|all| {
         !all.is_empty() && !all.iter().any(|one| serde_json::to_value(one).is_ok_and(|v| v == empty))
     })
+}
+
+/// Whether the body itself is the proof: a password, a code, a refresh token.
+fn proves(operation: &Operation) -> bool {
+    let signs_in = operation.tags.iter().flatten().any(|tag| tag == "sign-in");
+    signs_in && operation.security.is_none() && operation.request_body.is_some()
 }
 
 fn has_values(operation: &Operation) -> bool {
