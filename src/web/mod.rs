@@ -135,7 +135,7 @@ pub fn router(state: WebState) -> Router {
         .on(routes::OPENAPI, get(api::openapi::get).layer(Extension(document)))
         .on(routes::DOCS, get(api::openapi::page))
         .on(routes::DOCS_FILE, get(api::openapi::file))
-        .on(routes::BOOTSTRAP, post(api::bootstrap::post))
+        .on(routes::BOOTSTRAP, both(api::bootstrap::post, pages::bootstrap::send).get(pages::bootstrap::show))
         // administration
         .on(routes::ADMIN_USERS, get(api::admin::people::list).post(api::admin::people::invite))
         .on(routes::ADMIN_USER, get(api::admin::user::show).delete(api::admin::user::delete))

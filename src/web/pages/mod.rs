@@ -1,6 +1,7 @@
 //! The HTML door: server-rendered pages that work without JavaScript. Every file is one step of a flow: show the
 //! form, take it, call the use case, go on (post-redirect-get) or show it again with what was wrong.
 
+pub mod bootstrap;
 pub mod check_mail;
 mod errors;
 pub mod forgot;

@@ -1,0 +1,73 @@
+//! The first administrator, made with the link that was printed at the start. The link's secret stands behind `#`,
+//! where no server and no log sees it; a script copies it into the form, or a person does.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::{Field, Form, Frame, Notice, go, page};
+use crate::account::Bootstrap;
+use crate::web::error::Problem;
+use crate::web::extract::{Form as Sent, Hidden, Visitor};
+use crate::web::{WebState, routes};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "pages/bootstrap.html")]
+pub struct BootstrapPage {
+    pub(super) frame: Frame,
+    pub(super) form: Form,
+}
+
+/// What the form sends.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Input {
+    token: Hidden,
+    name: String,
+    email: String,
+    password: Hidden,
+    password_confirm: Hidden,
+}
+
+/// `GET /bootstrap/`
+pub async fn show(State(state): State<WebState>) -> Response {
+    let form = fields(&state, "", "", "");
+    page(StatusCode::OK, &BootstrapPage { frame: Frame::of(&state.settings), form })
+}
+
+/// `POST /bootstrap/` (form) -> 303 to the sign-in page.
+pub async fn send(
+    State(state): State<WebState>,
+    Visitor(origin): Visitor,
+    Sent(input): Sent<Input>,
+) -> Response {
+    let form = fields(&state, input.token.0.expose(), &input.name, &input.email);
+    let wanted = Bootstrap {
+        token: input.token.0,
+        name: input.name,
+        email: input.email,
+        password: input.password.0,
+        password_confirm: input.password_confirm.0,
+    };
+    match state.accounts.bootstrap(wanted, &origin).await {
+        Ok(_) => go(&state.settings, routes::LOGIN, Some(Notice::AdminMade)),
+        Err(error) => {
+            let problem = Problem::from(error);
+            let again = BootstrapPage { frame: Frame::of(&state.settings), form: form.refused(&problem) };
+            (*problem.headers, page(problem.status, &again)).into_response()
+        }
+    }
+}
+
+fn fields(state: &WebState, token: &str, name: &str, email: &str) -> Form {
+    Form::new(vec![
+        Field::text("token", "Secret from the link", "off", token),
+        Field::text("name", "Full name", "name", name),
+        Field::email(email),
+        Field::new_password(&state.password),
+        Field::password_again(),
+    ])
+}
