@@ -53,7 +53,6 @@ impl Accounts {
     pub async fn bootstrap(&self, wanted: Bootstrap, origin: &Origin) -> Result<AccountId, Error> {
         let login = self.settings.rate_limits.login;
         self.throttle("bootstrap-ip", &origin.ip.bucket().to_string(), login).await?;
-        let (nonce, role) = self.open_way(&wanted.token).await?;
         let mut errors = FieldErrors::default();
         let name = form::name(&wanted.name, &mut errors);
         let email = form::email(&wanted.email, &mut errors);
@@ -64,6 +63,7 @@ impl Accounts {
         }
         errors.into_result()?;
         let Some(email) = email else { return Err(Error::Unavailable("no address".into())) };
+        let (nonce, role) = self.open_way(&wanted.token).await?;
         let hash = self.hasher.hash(&wanted.password).await?;
         let account = NewAccount {
             id: AccountId::random(&*self.entropy),

@@ -81,7 +81,7 @@ impl Accounts {
     }
 
     /// Makes a new link and code the only ones, and mails them.
-    fn post_reset(&self, tx: &mut Tx, account: &AccountRow) {
+    pub(super) fn post_reset(&self, tx: &mut Tx, account: &AccountRow) {
         let now = self.clock.now();
         let Mailed { link_token, code, row } = self.draw_reset(account.id, now);
         tx.replace_code(&row, PURPOSE, TRIES, now);
@@ -193,7 +193,11 @@ impl Accounts {
         tx.forget_locks(&account.email);
         let ending = self.end_sessions_within(&mut tx, account.id, None, "reset");
         let target = account.id.to_string();
+        // Who has forgotten the password, or has had it stolen, is asked for the second factor everywhere again.
+        tx.distrust_devices(account.id);
         if account.verified_at.is_none() {
+            // Whatever a stranger may have set before the proof goes.
+            tx.drop_factors(account.id);
             self.audit(&mut tx, "account.activated", &target, origin);
         }
         self.audit(&mut tx, "password.reset", &target, origin);

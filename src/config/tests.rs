@@ -187,6 +187,8 @@ fn n_02_every_declared_key_is_read() {
         ("password.argon2", "password: {argon2: {KEY}}"),
         ("lockout", "lockout: {KEY}"),
         ("rate_limits", "rate_limits: {KEY}"),
+        ("registration", "registration: {KEY}"),
+        ("second_factor", "second_factor: {KEY}"),
         ("home_links[]", "home_links: [{KEY}]"),
         ("log", "log: {KEY}"),
         ("roles.<name>", "roles: {r: {KEY}}"),

@@ -99,18 +99,18 @@ async fn idle_sign_ins_are_marked_with_the_time_and_reason_and_live_ones_stay() 
 #[tokio::test]
 async fn challenges_and_devices_leave_when_their_time_is_over() {
     let store = store_with(&[
-        "INSERT INTO challenges (id, account_id, session_id, token_hash, browser_hash, keep, code_mac, code_expires,
+        "INSERT INTO challenges (id, account_id, session_id, token_hash, password_mac, browser_hash, keep, code_mac, code_expires,
              tries_left, created_at, expires_at)
-         VALUES ('gone', 'a', '', x'01', x'', FALSE, x'', 0, 5, 0, 1000),
-                ('late', 'a', '', x'02', x'', FALSE, x'', 0, 5, 0, 31535000000)",
+         VALUES ('gone', 'a', '', x'01', x'', x'', FALSE, x'', 0, 5, 0, 1000),
+                ('late', 'a', '', x'02', x'', x'', FALSE, x'', 0, 5, 0, 34560001000)",
         "INSERT INTO devices (device_id, account_id, trusted_until, ip, user_agent, created_at, last_seen_at)
-         VALUES ('gone', 'a', 0, '', '', 0, 1000), ('seen', 'a', 0, '', '', 0, 31535000000)",
+         VALUES ('gone', 'a', 0, '', '', 0, 1000), ('seen', 'a', 0, '', '', 0, 34560001000)",
         "INSERT INTO recovery_codes (id, account_id, code_mac, created_at, used_at)
          VALUES ('gone', 'a', x'01', 0, 1000), ('free', 'a', x'02', 0, NULL)",
     ])
     .await;
-    // A year and a bit after the first of each.
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_secs(365 * 24 * 3600 + 2)));
+    // 400 days and a bit after the first of each.
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_secs(400 * 24 * 3600 + 2)));
     let (s, c) = (|| store.clone(), || clock.clone());
     assert_eq!(challenges::Challenges { store: s(), clock: c() }.run().await, Ok(1));
     assert_eq!(devices::Devices { store: s(), clock: c() }.run().await, Ok(1));

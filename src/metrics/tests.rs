@@ -28,8 +28,14 @@ fn busy() -> Metrics {
         m.refused("no_rule", None, status);
     }
     m.login("success", "ok", "totp");
-    (m.registration("new"), m.verification("success"), m.reset("done"), m.factor("totp", "right"));
-    (m.refresh("rotated"), m.limited("login"), m.limiter_error(), m.lockout());
+    m.registration("new");
+    m.verification("success");
+    m.reset("done");
+    m.factor("totp", "right");
+    m.refresh("rotated");
+    m.limited("login");
+    m.limiter_error();
+    m.lockout();
     m.hashed(Duration::from_millis(20));
     m.stored("read", Duration::from_millis(1), true);
     m.stored("transaction", Duration::from_millis(1), false);

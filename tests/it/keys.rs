@@ -30,7 +30,7 @@ fn header_kid(token: &str) -> String {
     use base64::Engine as _;
     let header = token.split('.').next().expect("a header");
     let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).expect("base64url");
-    serde_json::from_slice::<serde_json::Value>(&json).expect("JSON")["kid"].as_str().expect("kid").to_owned()
+    serde_json::from_slice::<Value>(&json).expect("JSON")["kid"].as_str().expect("kid").to_owned()
 }
 
 #[test]

@@ -4,13 +4,11 @@ use super::actor::Actor;
 use super::roles::list;
 use super::{Person, USERS_EDIT};
 use crate::account::mailed::Lifetimes;
+use crate::account::reset_password::INVITATION;
 use crate::account::{Accounts, Error, FieldErrors, Me, Origin, form};
 use crate::mail::Message;
 use crate::model::{AccountId, Email, RoleName, Secret, Timestamp};
 use crate::store::{AccountRow, NewAccount, Tx};
-
-/// What the mailed link is for; the page that sets a password takes it besides `reset`.
-pub(in crate::account) const PURPOSE: &str = "invite";
 
 /// As long as an account that was never activated stays.
 const LINK_HOURS: u64 = 7 * 24;
@@ -102,7 +100,7 @@ impl Accounts {
         let (id, email, name) = to;
         let life = Lifetimes { link_hours: LINK_HOURS, code_minutes: 0, tries: 0 };
         let mailed = self.draw_mailed(id, life, now);
-        tx.replace_code(&mailed.row, PURPOSE, life.tries, now);
+        tx.replace_code(&mailed.row, INVITATION, life.tries, now);
         let link = self.page(&format!("/password-reset/{id}/{}/", mailed.link_token.expose()));
         let message =
             Message::Invited { name: name.to_owned(), link: Secret::new(link), link_hours: LINK_HOURS };

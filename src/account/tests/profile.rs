@@ -58,13 +58,13 @@ async fn t_17_an_export_has_everything_and_nothing_that_lets_anybody_in() {
                RETURNING device_id";
     house.store.write(sql, vec![MINE.into()]).await.unwrap();
     let sql = "INSERT INTO recovery_codes (id, account_id, code_mac, created_at)
-               SELECT 'r1', id, '', 1 FROM accounts WHERE email = $1 RETURNING id";
+               SELECT 'r1', id, zeroblob(32), 1 FROM accounts WHERE email = $1 RETURNING id";
     house.store.write(sql, vec![MINE.into()]).await.unwrap();
     house.ask_reset().await;
     let me = me(&house, &signed_in);
     let export = house.accounts.export(&me).await.unwrap();
     assert_eq!(export.profile.user.email, MINE);
-    assert_eq!((export.sessions.len(), export.devices.len(), export.recovery_codes), (1, 1, 1));
+    assert_eq!((export.sessions.len(), export.devices.len(), export.recovery_codes), (1, 2, 1));
     let outcomes: Vec<_> = export.attempts.iter().map(|a| (a.outcome.as_str(), a.ip.as_str())).collect();
     assert!(outcomes.contains(&("success", "203.0.113.7")), "{outcomes:?}");
     assert!(outcomes.contains(&("failure", "198.51.100.1")), "{outcomes:?}");

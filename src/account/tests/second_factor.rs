@@ -371,7 +371,7 @@ async fn what_waited_in_vain_is_removed() {
     let house = House::new();
     house.with_mail().await;
     house.begin().await;
-    assert_eq!(house.accounts.purge_codes().await.unwrap(), 0);
-    house.clock.advance(secs(600));
-    assert_eq!(house.accounts.purge_codes().await.unwrap(), 1);
+    let begun = house.clock.now();
+    assert_eq!(house.store.purge_challenges(begun, 10).await.unwrap(), 0);
+    assert_eq!(house.store.purge_challenges(begun.after(secs(601)), 10).await.unwrap(), 1);
 }

@@ -35,40 +35,60 @@ pub struct ExportBody {
 /// A sign-in.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ExportedSession {
+    /// When it began.
     created_at: String,
+    /// When it was last used.
     last_seen_at: String,
+    /// When it ended; missing while it is open.
     ended_at: Option<String>,
+    /// From where.
     ip: String,
+    /// With what, as the client says.
     user_agent: String,
+    /// How it was proved (RFC 8176).
     amr: Vec<String>,
 }
 
 /// A try to sign in.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ExportedAttempt {
+    /// When.
     at: String,
+    /// From where.
     ip: String,
+    /// With what, as the client says.
     user_agent: String,
+    /// `success` or `failure`.
     outcome: String,
+    /// A stable word.
     reason: String,
 }
 
 /// A known device.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ExportedDevice {
+    /// When it began.
     created_at: String,
+    /// When it was last used.
     last_seen_at: String,
+    /// From where.
     ip: String,
+    /// With what, as the client says.
     user_agent: String,
+    /// Until when no second factor is asked for there.
     trusted_until: Option<String>,
 }
 
 /// Something done by or to the account.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ExportedDeed {
+    /// When.
     at: String,
+    /// `you`, `system`, `operator` or `administrator`.
     by: String,
+    /// A stable word.
     action: String,
+    /// From where.
     ip: String,
 }
 

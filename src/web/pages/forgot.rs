@@ -42,7 +42,7 @@ pub struct Request {
 /// The new password, with the link's parts or with address and code.
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-pub struct Confirm {
+pub struct NewPasswordForm {
     uid: String,
     token: Hidden,
     email: String,
@@ -107,7 +107,7 @@ pub async fn link(
 pub async fn confirm(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
-    Sent(input): Sent<Confirm>,
+    Sent(input): Sent<NewPasswordForm>,
 ) -> Response {
     let by_link = !input.uid.is_empty();
     let (uid, token) = (input.uid.clone(), input.token.0.expose().to_owned());

@@ -76,9 +76,8 @@ pub async fn show(State(state): State<WebState>, headers: HeaderMap, query: Quer
     let Some((token, binding)) = waiting(&state, &headers) else {
         return go(&state.settings, routes::LOGIN, None);
     };
-    let methods = match state.accounts.challenge_methods(&token, Some(&binding)).await {
-        Ok(methods) => methods,
-        Err(_) => return go(&state.settings, routes::LOGIN, None),
+    let Ok(methods) = state.accounts.challenge_methods(&token, Some(&binding)).await else {
+        return go(&state.settings, routes::LOGIN, None);
     };
     let wanted = Method::parse(query.get("method")).filter(|m| methods.contains(m));
     let Some(method) = wanted.or(methods.first().copied()) else {
