@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::mailed::{Guess, Lifetimes, Mailed};
+use super::pace::paced;
 use super::{Accounts, Error, FieldErrors, Me, Origin, form, register, reset_password};
 use crate::limiter::Quota;
 use crate::mail::Message;
@@ -50,18 +51,27 @@ impl Accounts {
         let email = self.new_address(&account, email)?;
         let quota = self.settings.rate_limits.password_reset_account;
         self.throttle("password_reset_account", &format!("change:{}", account.id), quota).await?;
+        paced(self.ask_for(&account, (&email, me.session), origin)).await
+    }
+
+    async fn ask_for(
+        &self,
+        account: &AccountRow,
+        (email, session): (&Email, SessionId),
+        origin: &Origin,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
-        let owner = self.store.account_by_email(&email).await?.filter(|a| a.verified_at.is_some());
+        let owner = self.store.account_by_email(email).await?.filter(|a| a.verified_at.is_some());
         let notice = self.take("registered-notice", email.as_str(), NOTICE).await?.allowed;
         let Mailed { link_token, code, mut row } = self.draw_mailed(account.id, LIFE, now);
-        row.payload = Wanted { session: me.session, email: email.clone() }.write();
+        row.payload = Wanted { session, email: email.clone() }.write();
         let mut tx = Tx::new();
         tx.replace_code(&row, PURPOSE, LIFE.tries, now);
         match owner {
-            None => self.post(&mut tx, &email, &self.ask_at_new(&account, &link_token, code)),
+            None => self.post(&mut tx, email, &self.ask_at_new(account, &link_token, code)),
             Some(owner) if notice => {
                 let login_link = self.page("/login/");
-                self.post(&mut tx, &email, &Message::SomeoneRegistered { name: owner.name, login_link });
+                self.post(&mut tx, email, &Message::SomeoneRegistered { name: owner.name, login_link });
             }
             Some(_) => {}
         }

@@ -36,6 +36,7 @@ mod login;
 mod logout;
 mod mailed;
 mod not_me;
+mod pace;
 mod page;
 pub mod password;
 mod profile;

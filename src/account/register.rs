@@ -24,6 +24,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use super::mailed::{Lifetimes, Mailed};
+use super::pace::paced;
 use super::password::{self, About};
 use super::reset_password::INVITATION;
 use super::roles::Granted;
@@ -89,11 +90,15 @@ impl Accounts {
             .await?;
         let (name, email, granted) = self.validate(&typed)?;
         let hash = self.hasher.hash(&typed.password).await?;
-        let _turn = self.single_file.turn(&email).await;
-        // Counted on every path, so that the resend limit tells nothing either.
-        let may_mail = self.take("resend", email.as_str(), self.settings.rate_limits.resend).await?.allowed;
         let fingerprint = self.fingerprint(&name, &typed);
-        let fresh = Fresh { name, email, granted, hash, fingerprint, may_mail };
+        paced(self.enter(Fresh { name, email, granted, hash, fingerprint, may_mail: false }, origin)).await
+    }
+
+    async fn enter(&self, mut fresh: Fresh, origin: &Origin) -> Result<(), Error> {
+        let _turn = self.single_file.turn(&fresh.email).await;
+        // Counted on every path, so that the resend limit tells nothing either.
+        let quota = self.settings.rate_limits.resend;
+        fresh.may_mail = self.take("resend", fresh.email.as_str(), quota).await?.allowed;
         // Another node may register or activate the address between the look and the change: look again.
         for _ in 0..3 {
             if self.settle(&fresh, origin).await? {

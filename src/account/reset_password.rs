@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use super::mailed::{Guess, Mailed};
+use super::pace::paced;
 use super::password::About;
 use super::{Accounts, Error, FieldErrors, NewPassword, Origin, change_email, form, register};
 use crate::mail::Message;
@@ -63,11 +64,15 @@ impl Accounts {
         let limits = &self.settings.rate_limits;
         self.throttle("password_reset", &origin.ip.bucket().to_string(), limits.password_reset).await?;
         let email = form::address(email)?;
+        paced(self.mail_reset(&email, origin)).await
+    }
+
+    async fn mail_reset(&self, email: &Email, origin: &Origin) -> Result<(), Error> {
         // Counted for every address and never shown: it would tell which of them has been asked for by its owner.
-        let quota = limits.password_reset_account;
+        let quota = self.settings.rate_limits.password_reset_account;
         let may_mail = self.take("password_reset_account", email.as_str(), quota).await?.allowed;
-        let _turn = self.single_file.turn(&email).await;
-        let account = self.store.account_by_email(&email).await?.filter(may_reset);
+        let _turn = self.single_file.turn(email).await;
+        let account = self.store.account_by_email(email).await?.filter(may_reset);
         self.events.reset("requested");
         let mut tx = Tx::new();
         match &account {

@@ -2,10 +2,11 @@
 //! uses the secret up, activates the account and writes the welcome mail in one transaction.
 
 use super::mailed::Guess;
+use super::pace::paced;
 use super::register::{LIFE, PURPOSE};
 use super::{Accounts, Error, Origin, form};
 use crate::mail::Message;
-use crate::model::AccountId;
+use crate::model::{AccountId, Email};
 use crate::store::{AccountRow, CodeRow, Tx};
 
 impl Accounts {
@@ -52,13 +53,17 @@ impl Accounts {
         self.throttle("resend-ip", &origin.ip.bucket().to_string(), limits.register).await?;
         let email = form::address(email)?;
         self.throttle("resend", email.as_str(), limits.resend).await?;
-        let _turn = self.single_file.turn(&email).await;
-        let waiting = self.store.account_by_email(&email).await?.filter(is_waiting);
+        paced(self.mail_again(&email, origin)).await
+    }
+
+    async fn mail_again(&self, email: &Email, origin: &Origin) -> Result<(), Error> {
+        let _turn = self.single_file.turn(email).await;
+        let waiting = self.store.account_by_email(email).await?.filter(is_waiting);
         let now = self.clock.now();
         let mut tx = Tx::new();
         // The same work for an address that waits for nothing: a pair that is dropped, and a transaction.
         match &waiting {
-            Some(account) => self.mail_activation(&mut tx, account.id, &email, &account.name, now),
+            Some(account) => self.mail_activation(&mut tx, account.id, email, &account.name, now),
             None => drop(self.draw_mailed(AccountId::random(&*self.entropy), LIFE, now)),
         }
         let target = waiting.map_or_else(|| email.to_string(), |a| a.id.to_string());
