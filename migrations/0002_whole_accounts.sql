@@ -2,6 +2,7 @@
 
 ALTER TABLE accounts ADD COLUMN email_otp BOOLEAN NOT NULL DEFAULT FALSE;  -- codes by mail are asked for
 ALTER TABLE accounts ADD COLUMN must_reset BOOLEAN NOT NULL DEFAULT FALSE; -- the password is not taken any more
+ALTER TABLE accounts ADD COLUMN contested BOOLEAN NOT NULL DEFAULT FALSE;  -- registered differently before the proof
 ALTER TABLE accounts ADD COLUMN delete_at BIGINT;                          -- closed by its owner, deleted then
 ALTER TABLE accounts ADD COLUMN signed_in_at BIGINT;                       -- the last whole sign-in; NULL: never
 CREATE INDEX accounts_by_age ON accounts (created_at, id);
@@ -92,3 +93,7 @@ CREATE TABLE bootstrap (
     created_at BIGINT NOT NULL,
     used_at    BIGINT
 );
+
+-- For the clean-ups, which look for little in large tables.
+CREATE INDEX sessions_by_end ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX recovery_codes_by_use ON recovery_codes (used_at) WHERE used_at IS NOT NULL;

@@ -75,7 +75,8 @@ impl Accounts {
             }
             Some(_) => {}
         }
-        self.audit(&mut tx, "email.change_asked", &account.id.to_string(), origin);
+        let detail = format!("new: {email}");
+        self.audit_detail(&mut tx, ("email.change_asked", &account.id.to_string(), &detail), origin);
         self.store.commit(tx).await?;
         Ok(())
     }
@@ -143,6 +144,8 @@ impl Accounts {
         let Wanted { session, email } = Wanted::read(&row.payload).ok_or(Error::InvalidToken)?;
         let mut tx = Tx::new();
         tx.consume_code(row.id, now);
+        // A session that somebody has ended takes its wishes along: it may have been a thief's.
+        tx.need_session(session, account.id);
         tx.change_email(account.id, &account.email, &email, now);
         // Mailed to the old address, or about it.
         for purpose in [reset_password::PURPOSE, register::PURPOSE] {
@@ -151,7 +154,11 @@ impl Accounts {
         let ending = self.end_sessions_within(&mut tx, account.id, Some(session), "email_changed");
         // The session that goes on gets a token with the new address.
         self.revoke_tokens(&mut tx, account.id, now);
-        self.audit(&mut tx, "email.changed", &account.id.to_string(), origin);
+        self.audit_detail(
+            &mut tx,
+            ("email.changed", &account.id.to_string(), &format!("old: {}; new: {email}", account.email)),
+            origin,
+        );
         self.post(&mut tx, &account.email, &told_old(account, &email, origin, now));
         self.commit_ending(tx, ending).await?.ok_or(Error::InvalidToken)?;
         self.forget_tokens(account.id, now);

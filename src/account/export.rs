@@ -1,10 +1,15 @@
 //! Everything that is kept about a person, for that person. Nothing in it lets anybody in: no secret, hash, seed or code
 //! (T-17).
 
-use super::{Accounts, Error, Me, Profile};
-use crate::model::{AccountId, Timestamp};
-use crate::store::{KeptAttempt, KeptDeed, KeptDevice, KeptSession, SYSTEM_ACTOR};
+use std::time::Duration;
 
+use super::{Accounts, Error, Me, Profile};
+use crate::limiter::Quota;
+use crate::model::{AccountId, Timestamp};
+use crate::store::{ANONYMOUS_ACTOR, KeptAttempt, KeptDeed, KeptDevice, KeptSession, SYSTEM_ACTOR};
+
+/// It reads a lot; nobody needs it more often.
+const EXPORTS: Quota = Quota { limit: 10, window: Duration::from_hours(1) };
 /// How many of the newest lines of each kind are handed out; far more than an account gathers before they leave.
 const MOST: u32 = 10_000;
 
@@ -32,7 +37,7 @@ pub struct Export {
 pub struct Deed {
     /// When.
     pub at: Timestamp,
-    /// `you`, `system`, `operator` or `administrator`: other people are not named.
+    /// `you`, `somebody` (who had not proved to be you), `system`, `operator` or `administrator`: other people are not named.
     pub by: &'static str,
     /// A stable word.
     pub action: String,
@@ -47,6 +52,7 @@ impl Accounts {
     /// [`Error::SignInFirst`], [`Error::Unavailable`].
     pub async fn export(&self, me: &Me) -> Result<Export, Error> {
         let account = self.account_of(me).await?;
+        self.throttle("export", &account.id.to_string(), EXPORTS).await?;
         let id = account.id;
         let audit = self.store.audit_about(id, MOST).await?;
         Ok(Export {
@@ -66,6 +72,7 @@ fn deed(line: KeptDeed, id: AccountId) -> Deed {
         actor if actor == id.to_string() => "you",
         SYSTEM_ACTOR => "system",
         "operator" => "operator",
+        ANONYMOUS_ACTOR => "somebody",
         _ => "administrator",
     };
     let ip = if by == "you" { line.ip } else { String::new() };

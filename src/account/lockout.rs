@@ -125,7 +125,7 @@ impl Accounts {
 
     fn tell_locked(&self, tx: &mut Tx, failure: &Failure<'_>, until: Timestamp, origin: &Origin) {
         let target = failure.account.map_or_else(|| failure.email.to_string(), |a| a.id.to_string());
-        self.audit(tx, "account.locked", &target, origin);
+        self.audit_stranger(tx, "account.locked", &target, origin);
         // Only to proved addresses: a stranger must not be able to have mail sent to just anybody.
         let Some(account) = failure.account.filter(|a| a.verified_at.is_some()) else { return };
         let (token, row) = self.draw_link(account.id, until);

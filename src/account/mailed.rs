@@ -107,7 +107,7 @@ impl Accounts {
         let mut tx = Tx::new();
         let taken = tx.take_code_try(row_id, self.clock.now());
         let target = account.as_ref().map_or_else(|| email.to_string(), |a| a.id.to_string());
-        self.audit(&mut tx, "code.tried", &target, origin);
+        self.audit_stranger(&mut tx, "code.tried", &target, origin);
         let answer = self.store.commit(tx).await?.unwrap_or_default();
         let tried = answer.get(taken).is_some_and(|rows| !rows.is_empty());
         let mac = self.code_mac(row_id, code);

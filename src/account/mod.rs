@@ -81,6 +81,7 @@ pub use sessions::{OwnDevice, OwnSession};
 pub use settings::*;
 pub use totp::Enrolment;
 pub use types::*;
+pub use verify_email::Proved;
 pub use verify_otp::Finish;
 
 pub use crate::store::{KeptAttempt, KeptDevice, KeptSession};

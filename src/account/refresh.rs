@@ -179,7 +179,7 @@ impl Accounts {
         let mut tx = Tx::new();
         tx.end_open_session(s.id, "reuse", now);
         self.revoke_session(&mut tx, s.id, now);
-        self.audit(&mut tx, "session.reuse", &account.id.to_string(), origin);
+        self.audit_stranger(&mut tx, "session.reuse", &account.id.to_string(), origin);
         let mail = Message::RefreshReused { name: account.name.clone(), seen: origin.sighting(now) };
         self.post(&mut tx, &account.email, &mail);
         // In memory also when the store did not answer: it may have written it all the same.

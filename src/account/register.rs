@@ -5,13 +5,12 @@
 //!
 //! **Contested addresses.** Until an address is proved, anyone may register it, and the newest registration
 //! holds all there is: it replaces name, password and role together with the mailed link and code, in one
-//! transaction. A link therefore stands for exactly one registration. If somebody registers an address again
-//! before its owner has clicked, the owner's older link is dead and cannot activate the other's password; and
-//! whatever an earlier registrant had set is gone when the owner registers. Nobody can sign in before
-//! the proof, so there are no sessions to take over. What no scheme of this kind can help against is an owner who clicks
-//! the newest mail although somebody else caused it; the mail therefore names the person it was registered for. The
-//! way in that never trusts a registration is the reset: it proves the address and sets the password in one step, and
-//! it takes the place of the activation.
+//! transaction. A link therefore stands for exactly one registration, and whatever an earlier registrant had set is gone
+//! when somebody registers again. Nobody can sign in before the proof, so there are no sessions to take over.
+//! Whose the newest registration is cannot be known. Its mail names the person it was registered for and proves that one;
+//! but a mail that was asked for again proves the address only, if it was registered in more than one way: it activates
+//! no password, and the owner chooses one by the mail that follows. A reset before the proof does that in one step. What
+//! is left is an owner who follows a mail that a stranger's registration has caused.
 //!
 //! An invited person cannot be registered over while the invitation is good: what an admin has set stays.
 //!
@@ -61,7 +60,20 @@ struct Fresh {
     may_mail: bool,
 }
 
+/// Who gets an activation mail.
+pub(super) struct Addressee<'a> {
+    pub(super) id: AccountId,
+    pub(super) email: &'a Email,
+    pub(super) name: &'a str,
+    /// What the proof shall know of it; empty for the mail of the registration itself.
+    pub(super) note: &'static str,
+}
+
 impl Fresh {
+    fn addressee(&self, id: AccountId) -> Addressee<'_> {
+        Addressee { id, email: &self.email, name: &self.name, note: "" }
+    }
+
     fn account(&self, id: AccountId, now: Timestamp) -> NewAccount<'_> {
         NewAccount {
             id,
@@ -166,8 +178,8 @@ impl Accounts {
     fn open_account(&self, tx: &mut Tx, fresh: &Fresh, now: Timestamp, origin: &Origin) -> &'static str {
         let id = AccountId::random(&*self.entropy);
         tx.insert_account(&fresh.account(id, now));
-        self.mail_activation(tx, id, &fresh.email, &fresh.name, now);
-        self.audit(tx, "account.registered", &id.to_string(), origin);
+        self.mail_activation(tx, &fresh.addressee(id), now);
+        self.audit_stranger(tx, "account.registered", &id.to_string(), origin);
         "new"
     }
 
@@ -180,7 +192,7 @@ impl Accounts {
     ) -> Result<&'static str, Error> {
         // Drawn and dropped: the same work as for a new address.
         drop(self.draw_mailed(account.id, LIFE, now));
-        self.audit(tx, "account.registered_again", &account.id.to_string(), origin);
+        self.audit_stranger(tx, "account.registered_again", &account.id.to_string(), origin);
         if self.take("registered-notice", account.email.as_str(), NOTICE).await?.allowed {
             let login_link = self.page("/login/");
             let message = Message::SomeoneRegistered { name: account.name.clone(), login_link };
@@ -199,13 +211,16 @@ impl Accounts {
     ) -> &'static str {
         let same = self.newest.0.get(&fresh.email) == Some(fresh.fingerprint);
         if same && !fresh.may_mail {
-            self.audit(tx, "account.registration_repeated", &id.to_string(), origin);
+            self.audit_stranger(tx, "account.registration_repeated", &id.to_string(), origin);
             return "repeated";
         }
         tx.replace_unverified(&fresh.account(id, now));
-        self.audit(tx, "account.registration_replaced", &id.to_string(), origin);
+        if !same {
+            tx.contest(id);
+        }
+        self.audit_stranger(tx, "account.registration_replaced", &id.to_string(), origin);
         if fresh.may_mail {
-            self.mail_activation(tx, id, &fresh.email, &fresh.name, now);
+            self.mail_activation(tx, &fresh.addressee(id), now);
         } else {
             tx.drop_codes(id, PURPOSE);
         }
@@ -213,17 +228,18 @@ impl Accounts {
     }
 
     /// Makes a new link and code the only ones, and mails them.
-    pub(super) fn mail_activation(&self, tx: &mut Tx, id: AccountId, to: &Email, name: &str, now: Timestamp) {
-        let Mailed { link_token, code, row } = self.draw_mailed(id, LIFE, now);
+    pub(super) fn mail_activation(&self, tx: &mut Tx, to: &Addressee<'_>, now: Timestamp) {
+        let Mailed { link_token, code, mut row } = self.draw_mailed(to.id, LIFE, now);
+        to.note.clone_into(&mut row.payload);
         tx.replace_code(&row, PURPOSE, LIFE.tries, now);
-        let link = Secret::new(self.page(&format!("/verify-email/{id}/{}/", link_token.expose())));
+        let link = Secret::new(self.page(&format!("/verify-email/{}/{}/", to.id, link_token.expose())));
         let message = Message::Activation {
-            name: name.to_owned(),
+            name: to.name.to_owned(),
             link,
             code,
             link_hours: LIFE.link_hours,
             code_minutes: LIFE.code_minutes,
         };
-        self.post(tx, to, &message);
+        self.post(tx, to.email, &message);
     }
 }

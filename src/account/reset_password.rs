@@ -80,7 +80,7 @@ impl Accounts {
             _ => drop(self.draw_reset(AccountId::random(&*self.entropy), self.clock.now())),
         }
         let target = account.map_or_else(|| email.to_string(), |a| a.id.to_string());
-        self.audit(&mut tx, "password.reset_asked", &target, origin);
+        self.audit_stranger(&mut tx, "password.reset_asked", &target, origin);
         self.store.commit(tx).await?;
         Ok(())
     }
@@ -187,6 +187,7 @@ impl Accounts {
         origin: &Origin,
     ) -> Result<(), Error> {
         let now = self.clock.now();
+        let invited = self.store.live_code(account.id, INVITATION).await?.is_some();
         let mut tx = Tx::new();
         tx.consume_code(row.id, now);
         tx.reset_password(account.id, hash, now);
@@ -203,6 +204,9 @@ impl Accounts {
         if account.verified_at.is_none() {
             // Whatever a stranger may have set before the proof goes.
             tx.drop_factors(account.id);
+            if account.contested && !invited {
+                tx.reset_roles(account.id, &self.settings.default_role());
+            }
             self.audit(&mut tx, "account.activated", &target, origin);
         }
         self.audit(&mut tx, "password.reset", &target, origin);

@@ -16,7 +16,7 @@ impl Settings {
         self.roles.iter().find(|role| role.name.as_str() == name)
     }
 
-    fn default_role(&self) -> Vec<RoleName> {
+    pub(super) fn default_role(&self) -> Vec<RoleName> {
         self.roles.iter().filter(|role| role.default).map(|role| role.name.clone()).collect()
     }
 

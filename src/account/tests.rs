@@ -214,7 +214,7 @@ impl House {
     }
 
     async fn verify(&self, mail: &(String, String, String)) -> Result<(), Error> {
-        self.accounts.verify_by_link(&mail.0, &mail.1, &origin()).await
+        self.accounts.verify_by_link(&mail.0, &mail.1, &origin()).await.map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Accounts, Origin};
 use crate::mail::{Message, Sighting};
 use crate::model::{AccountId, Email, Timestamp};
-use crate::store::{AttemptRow, AuditEntry, Seen, Tx};
+use crate::store::{ANONYMOUS_ACTOR, AttemptRow, AuditEntry, Seen, Tx};
 
 const MAX_USER_AGENT: usize = 256;
 
@@ -81,14 +81,34 @@ impl Accounts {
 
     /// Adds an audit line about `target`, done by itself.
     pub(super) fn audit(&self, tx: &mut Tx, action: &'static str, target: &str, origin: &Origin) {
+        self.audit_detail(tx, (action, target, ""), origin);
+    }
+
+    /// The same, with more about it.
+    pub(super) fn audit_detail(&self, tx: &mut Tx, line: (&'static str, &str, &str), origin: &Origin) {
+        self.audit_as(tx, line.1, line, origin);
+    }
+
+    /// Adds an audit line about `target`, done by somebody who has not proved to be anybody.
+    pub(super) fn audit_stranger(&self, tx: &mut Tx, action: &'static str, target: &str, origin: &Origin) {
+        self.audit_as(tx, ANONYMOUS_ACTOR, (action, target, ""), origin);
+    }
+
+    fn audit_as(
+        &self,
+        tx: &mut Tx,
+        actor: &str,
+        (action, target, detail): (&'static str, &str, &str),
+        origin: &Origin,
+    ) {
         let entry = AuditEntry {
             at: self.clock.now(),
-            actor: target.to_owned(),
+            actor: actor.to_owned(),
             action,
             target: target.to_owned(),
             ip: Some(origin.ip),
             request_id: Some(origin.request_id),
-            detail: "",
+            detail,
         };
         tx.audit(&entry, &*self.entropy);
     }

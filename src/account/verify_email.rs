@@ -3,11 +3,23 @@
 
 use super::mailed::Guess;
 use super::pace::paced;
-use super::register::{LIFE, PURPOSE};
+use super::register::{Addressee, LIFE, PURPOSE};
 use super::{Accounts, Error, Origin, form};
 use crate::mail::Message;
 use crate::model::{AccountId, Email};
 use crate::store::{AccountRow, CodeRow, Tx};
+
+/// What a link and code know of themselves that were asked for again for an address registered in more than one way.
+const ASKED_AGAIN: &str = "asked_again";
+
+/// What follows the proof of an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proved {
+    /// The person can sign in.
+    Ready,
+    /// The address was registered in more than one way; a mail to choose the password is on its way.
+    ChoosePassword,
+}
 
 impl Accounts {
     /// Whether the link would prove the address now. Changes nothing.
@@ -22,7 +34,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::InvalidToken`] when the link is unknown, used, replaced or too old; [`Error::Unavailable`].
-    pub async fn verify_by_link(&self, uid: &str, token: &str, origin: &Origin) -> Result<(), Error> {
+    pub async fn verify_by_link(&self, uid: &str, token: &str, origin: &Origin) -> Result<Proved, Error> {
         let found = self.find_activation(uid, token).await;
         self.prove(found, origin).await
     }
@@ -32,7 +44,7 @@ impl Accounts {
     /// # Errors
     /// [`Error::Invalid`] for a text that is no address, [`Error::InvalidToken`] when the code is wrong, used,
     /// replaced or too old, or the address unknown; [`Error::Limited`]; [`Error::Unavailable`].
-    pub async fn verify_by_code(&self, email: &str, code: &str, origin: &Origin) -> Result<(), Error> {
+    pub async fn verify_by_code(&self, email: &str, code: &str, origin: &Origin) -> Result<Proved, Error> {
         let limits = &self.settings.rate_limits;
         self.throttle("verify-ip", &origin.ip.bucket().to_string(), limits.login).await?;
         let email = form::address(email)?;
@@ -63,11 +75,15 @@ impl Accounts {
         let mut tx = Tx::new();
         // The same work for an address that waits for nothing: a pair that is dropped, and a transaction.
         match &waiting {
-            Some(account) => self.mail_activation(&mut tx, account.id, email, &account.name, now),
+            Some(account) => {
+                let note = if account.contested { ASKED_AGAIN } else { "" };
+                let to = Addressee { id: account.id, email, name: &account.name, note };
+                self.mail_activation(&mut tx, &to, now);
+            }
             None => drop(self.draw_mailed(AccountId::random(&*self.entropy), LIFE, now)),
         }
         let target = waiting.map_or_else(|| email.to_string(), |a| a.id.to_string());
-        self.audit(&mut tx, "account.activation_asked", &target, origin);
+        self.audit_stranger(&mut tx, "account.activation_asked", &target, origin);
         self.store.commit(tx).await?;
         Ok(())
     }
@@ -77,7 +93,11 @@ impl Accounts {
         if is_waiting(&found.0) { Ok(found) } else { Err(Error::InvalidToken) }
     }
 
-    async fn prove(&self, found: Result<(AccountRow, CodeRow), Error>, origin: &Origin) -> Result<(), Error> {
+    async fn prove(
+        &self,
+        found: Result<(AccountRow, CodeRow), Error>,
+        origin: &Origin,
+    ) -> Result<Proved, Error> {
         let result = match found {
             Ok((account, row)) => self.activate(&account, &row, origin).await,
             Err(e) => Err(e),
@@ -86,7 +106,7 @@ impl Accounts {
         result
     }
 
-    async fn activate(&self, account: &AccountRow, row: &CodeRow, origin: &Origin) -> Result<(), Error> {
+    async fn activate(&self, account: &AccountRow, row: &CodeRow, origin: &Origin) -> Result<Proved, Error> {
         let now = self.clock.now();
         let mut tx = Tx::new();
         // A newer registration has deleted the row that stood for an older one: then this fails, and what the
@@ -96,10 +116,17 @@ impl Accounts {
         // Whatever stood there before the address was proved was not set by its owner.
         tx.drop_factors(account.id);
         self.audit(&mut tx, "account.activated", &account.id.to_string(), origin);
-        let welcome = Message::Welcome { name: account.name.clone(), home_link: self.page("/") };
-        self.post(&mut tx, &account.email, &welcome);
-        let done = self.store.commit(tx).await?;
-        done.map(drop).ok_or(Error::InvalidToken)
+        let proved = if row.payload == ASKED_AGAIN {
+            // Whose password it is nobody knows: the owner of the mailbox chooses one.
+            tx.require_reset(account.id);
+            self.post_reset(&mut tx, account);
+            Proved::ChoosePassword
+        } else {
+            let welcome = Message::Welcome { name: account.name.clone(), home_link: self.page("/") };
+            self.post(&mut tx, &account.email, &welcome);
+            Proved::Ready
+        };
+        self.store.commit(tx).await?.map(|_| proved).ok_or(Error::InvalidToken)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::model::{Clock, Entropy, RequestId, Timestamp};
-use crate::store::{AuditEntry, SYSTEM_ACTOR, SigningKeyRow, Store, Tx};
+use crate::store::{AuditEntry, SYSTEM_ACTOR, SigningKeyRow, Store, StoreError, Tx};
 use crate::token::{self, KeyError, KeyRing, ROTATION_SLACK, Rotation, SigningKey, StoredKey, Vault};
 
 use super::StartError;
@@ -119,6 +119,17 @@ impl KeyKeeper {
     /// # Errors
     /// [`StartError::Store`] or [`StartError::Keys`].
     pub async fn revoke(&self, kid: &str) -> Result<KeyChange, StartError> {
+        // A rotation may come between the look and the change: look again, for the key must go.
+        for _ in 0..5 {
+            match self.try_revoke(kid).await? {
+                KeyChange::Missed if self.store.signing_keys().await?.iter().any(|r| r.kid == kid) => {}
+                change => return Ok(change),
+            }
+        }
+        Err(StartError::Store(StoreError::Busy))
+    }
+
+    async fn try_revoke(&self, kid: &str) -> Result<KeyChange, StartError> {
         let now = self.clock.now();
         let rows = self.store.signing_keys().await?;
         let Some(gone) = rows.iter().find(|r| r.kid == kid) else { return Ok(KeyChange::Missed) };

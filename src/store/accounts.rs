@@ -32,6 +32,8 @@ pub struct AccountRow {
     pub must_reset: bool,
     /// When the account is deleted, if its owner has closed it.
     pub delete_at: Option<Timestamp>,
+    /// Whether the address was registered in more than one way before it was proved.
+    pub contested: bool,
     /// The roles held, sorted by name.
     pub roles: Vec<RoleName>,
 }
@@ -74,7 +76,7 @@ impl Store {
         let rows = self
             .read(
                 "SELECT a.id, a.email, a.name, a.password_hash, a.requested_role, a.verified_at, a.disabled_at,
-                        a.created_at, a.password_changed_at, a.email_otp, t.confirmed_at, a.must_reset, a.delete_at,
+                        a.created_at, a.password_changed_at, a.email_otp, t.confirmed_at, a.must_reset, a.delete_at, a.contested,
                         r.role
                  FROM accounts a LEFT JOIN totp t ON t.account_id = a.id
                                  LEFT JOIN account_roles r ON r.account_id = a.id
@@ -93,7 +95,7 @@ impl Store {
         let rows = self
             .read(
                 "SELECT a.id, a.email, a.name, a.password_hash, a.requested_role, a.verified_at, a.disabled_at,
-                        a.created_at, a.password_changed_at, a.email_otp, t.confirmed_at, a.must_reset, a.delete_at,
+                        a.created_at, a.password_changed_at, a.email_otp, t.confirmed_at, a.must_reset, a.delete_at, a.contested,
                         r.role
                  FROM accounts a LEFT JOIN totp t ON t.account_id = a.id
                                  LEFT JOIN account_roles r ON r.account_id = a.id
@@ -157,12 +159,32 @@ impl Tx {
     pub fn replace_unverified(&mut self, new: &NewAccount<'_>) {
         self.must(
             "UPDATE accounts SET name = $2, password_hash = $3, requested_role = $4, created_at = $5,
-                                 password_changed_at = $5
+                                 password_changed_at = $5, disabled_at = NULL
              WHERE id = $1 AND verified_at IS NULL RETURNING id",
             params![new.id, new.name, new.password_hash.expose(), new.requested_role, new.created_at],
         );
         self.push("DELETE FROM account_roles WHERE account_id = $1", params![new.id]);
         self.add_roles(new.id, new.roles);
+    }
+
+    /// Gives the account these roles and no others, and ends its wish for one.
+    pub fn reset_roles(&mut self, id: AccountId, roles: &[RoleName]) {
+        self.push("UPDATE accounts SET requested_role = NULL WHERE id = $1", params![id]);
+        self.push("DELETE FROM account_roles WHERE account_id = $1", params![id]);
+        self.add_roles(id, roles);
+    }
+
+    /// Begins the time anew after which an account that nobody proved is given up.
+    pub fn renew_unverified(&mut self, id: AccountId, now: Timestamp) {
+        self.push(
+            "UPDATE accounts SET created_at = $2 WHERE id = $1 AND verified_at IS NULL",
+            params![id, now],
+        );
+    }
+
+    /// Notes that an address was registered in another way before: whose password it is cannot be known.
+    pub fn contest(&mut self, id: AccountId) {
+        self.push("UPDATE accounts SET contested = TRUE WHERE id = $1", params![id]);
     }
 
     /// Activates an account; the transaction fails when it is active already.
@@ -195,7 +217,7 @@ impl Tx {
     /// The transaction fails when the account was switched off or closed.
     pub fn reset_password(&mut self, id: AccountId, hash: &Secret, now: Timestamp) {
         self.must(
-            "UPDATE accounts SET password_hash = $2, password_changed_at = $3, must_reset = FALSE,
+            "UPDATE accounts SET password_hash = $2, password_changed_at = $3, must_reset = FALSE, contested = FALSE,
                                  verified_at = COALESCE(verified_at, $3)
              WHERE id = $1 AND disabled_at IS NULL AND delete_at IS NULL RETURNING id",
             params![id, hash.expose(), now],
@@ -290,7 +312,7 @@ impl Tx {
     /// Forgets the failures of an address on every device, and opens it if it was locked.
     pub fn forget_locks(&mut self, email: &Email) {
         self.push(
-            "DELETE FROM lockouts WHERE address = $1 OR substr(address, 1, length($1) + 1) = $1 || '#'",
+            "DELETE FROM lockouts WHERE address = $1 OR (address >= $1 || '#' AND address < $1 || '$')",
             params![email],
         );
     }
@@ -325,7 +347,7 @@ pub fn ended_sessions(answer: &[Row]) -> Result<Vec<SessionId>, StoreError> {
 }
 
 /// Where the role stands in a row.
-const ROLE: usize = 13;
+const ROLE: usize = 14;
 
 /// One account from its rows, one for each role.
 fn fold(rows: &[Row]) -> Result<Option<AccountRow>, StoreError> {
@@ -350,6 +372,7 @@ fn fold(rows: &[Row]) -> Result<Option<AccountRow>, StoreError> {
         totp: first.opt(10, Row::time)?.is_some(),
         must_reset: first.bool(11)?,
         delete_at: first.opt(12, Row::time)?,
+        contested: first.bool(13)?,
         roles,
     }))
 }

@@ -5,6 +5,8 @@ use crate::model::{ClientIp, Entropy, RequestId, Timestamp};
 
 /// The actor of what nobody asked for: jobs and rules.
 pub const SYSTEM_ACTOR: &str = "system";
+/// The actor of what anybody can do without having proved who they are.
+pub const ANONYMOUS_ACTOR: &str = "anonymous";
 
 /// One line of the audit trail. Carries no secrets and no passwords.
 #[derive(Clone, Debug)]

@@ -86,12 +86,14 @@ impl Store {
 
 impl Tx {
     /// Lets a mail be tried again at once, with as many tries as a new one; the worker is woken. The transaction
-    /// fails for a mail that is sent, or that is being sent right now.
+    /// fails for a mail that is sent, is being sent right now, has expired or has nothing left to send.
     pub fn retry_mail(&mut self, id: &str, now: Timestamp) {
         self.mails += 1;
         self.must(
             "UPDATE outbox SET state = 'waiting', tries = 0, next_at = $2, leased_until = 0
-             WHERE id = $1 AND state <> 'sent' AND leased_until <= $2 RETURNING id",
+             WHERE id = $1 AND state <> 'sent' AND leased_until <= $2 AND body_text <> ''
+               AND (expires_at IS NULL OR expires_at > $2)
+             RETURNING id",
             params![id, now],
         );
     }

@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 pub use accounts::*;
 pub use attempt_list::{AttemptLine, AttemptQuery, Span};
 pub use attempts::*;
-pub use audit::{AuditEntry, AuditLine, AuditQuery, SYSTEM_ACTOR};
+pub use audit::{ANONYMOUS_ACTOR, AuditEntry, AuditLine, AuditQuery, SYSTEM_ACTOR};
 pub use challenges::*;
 pub use codes::*;
 pub use devices::*;

@@ -142,31 +142,17 @@ impl Store {
         self.write(sql, params![id]).await.map(drop)
     }
 
-    /// Puts a mail that was given up back to the waiting ones, due now. False when there is none that still has its
-    /// bodies: wiped mails are not sent.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn retry_mail(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "UPDATE outbox SET state = 'waiting', next_at = $2, tries = 0
-                   WHERE id = $1 AND state = 'dead' AND body_text <> '' AND (expires_at IS NULL OR expires_at > $2)
-                   RETURNING id";
-        let found = !self.write(sql, params![id, now]).await?.is_empty();
-        if found {
-            self.mail_waits().notify_one();
-        }
-        Ok(found)
-    }
-
     /// When the next waiting mail is due; `None` when none waits.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn next_mail_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT min(CASE WHEN leased_until > next_at THEN leased_until ELSE next_at END)
-                   FROM outbox WHERE state = 'waiting'";
+        // A few from the front of the index will do: no more than that are leased at once.
+        let sql =
+            "SELECT next_at, leased_until FROM outbox WHERE state = 'waiting' ORDER BY next_at LIMIT 16";
         let rows = self.read(sql, Vec::new()).await?;
-        rows.first().map_or(Ok(None), |row| row.opt(0, Row::time))
+        let due = rows.iter().map(|row| Ok(row.time(0)?.max(row.time(1)?)));
+        Ok(due.collect::<Result<Vec<_>, StoreError>>()?.into_iter().min())
     }
 
     /// How many mails wait, and since when the oldest does; for metrics.

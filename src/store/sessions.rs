@@ -201,6 +201,17 @@ impl Tx {
         );
     }
 
+    /// Makes the transaction depend on nobody having ended the session: it is open, or its time ran out.
+    pub fn need_session(&mut self, id: SessionId, account: AccountId) {
+        // An UPDATE rather than a SELECT: it holds the row until the commit on every engine.
+        self.must(
+            "UPDATE sessions SET account_id = account_id
+             WHERE id = $1 AND account_id = $2 AND (ended_at IS NULL OR end_reason IN ('idle', 'expired'))
+             RETURNING id",
+            params![id, account],
+        );
+    }
+
     /// Ends the session; a session that has ended stays as it is.
     pub fn end_session(&mut self, id: SessionId, reason: &'static str, now: Timestamp) {
         self.push(

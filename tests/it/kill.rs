@@ -29,6 +29,7 @@ rate_limits:
   register: 100000/1h
   resend: 100000/1m
   refresh: 100000/1m
+  otp: 100000/1m
   password_reset: 100000/1h
   password_reset_account: 100000/1h
 roles:

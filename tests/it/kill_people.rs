@@ -184,8 +184,14 @@ impl Life {
 
     /// The code may have been used up by the request without an answer.
     fn verify_again(&mut self, town: &Town<'_>) {
-        let worked = || {
-            town.codes(&self.email, "Activate").iter().take(2).any(|code| {
+        // Each code once: a wrong one costs the right one a try.
+        let mut tried = Vec::new();
+        let mut worked = || {
+            town.codes(&self.email, "Activate").into_iter().take(2).any(|code| {
+                if tried.contains(&code) {
+                    return false;
+                }
+                tried.push(code.clone());
                 let body = json!({ "email": self.email, "code": code });
                 town.ask("/auth/verify-email/code/", &body).expect("an answer").status == 200
             })

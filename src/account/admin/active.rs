@@ -14,8 +14,9 @@ enum Removal {
 }
 
 impl Accounts {
-    /// Lets an account sign in: it is not switched off any more, and its address counts as proved. Nothing happens
-    /// when that is so already.
+    /// Lets an account sign in: it is not switched off any more, and its address counts as proved. The password of an
+    /// address that nobody has proved is not taken; its owner sets one by a reset. Nothing happens when the account is
+    /// active already.
     ///
     /// # Errors
     /// [`Error::SignInFirst`], [`Error::Forbidden`], [`Error::ElevationRequired`], [`Error::NotFound`],
@@ -27,6 +28,10 @@ impl Accounts {
         }
         let mut tx = Tx::new();
         tx.enable_account(id, self.clock.now());
+        if target.verified_at.is_none() {
+            // Nobody has proved the address: whoever reads its mail chooses the password.
+            tx.require_reset(id);
+        }
         self.note(&mut tx, &actor, ("account.activated", id, ""), origin);
         self.store.commit(tx).await?;
         Ok(())

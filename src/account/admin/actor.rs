@@ -1,8 +1,8 @@
 //! Who asks. Permissions are those of the roles that the account holds now, not those in its token.
 
 use super::super::trail::Line;
-use crate::account::{Accounts, Error, Me, Origin};
-use crate::model::{AccountId, Permission};
+use crate::account::{Accounts, Error, Me, Origin, Settings};
+use crate::model::{AccountId, Permission, RoleName};
 use crate::store::{AccountRow, Tx};
 
 /// Somebody who may do what was asked for.
@@ -18,6 +18,16 @@ impl Actor {
             return self.permissions.iter().any(|p| p == wanted);
         };
         self.permissions.iter().any(|held| Permission::parse(held).is_ok_and(|held| held.grants(&wanted)))
+    }
+
+    /// Refuses to give or take roles that only somebody who may do everything may: those that permit nothing by name, for
+    /// rules can ask for a role itself, and those that demand a second factor.
+    pub(super) fn may_deal(&self, roles: &[RoleName], settings: &Settings) -> Result<(), Error> {
+        let guarded = |name: &RoleName| {
+            settings.permissions_of(std::slice::from_ref(name)).next().is_none()
+                || settings.second_factor.required_roles.contains(name)
+        };
+        if self.has("*") || !roles.iter().any(guarded) { Ok(()) } else { Err(Error::BeyondYours) }
     }
 
     /// Refuses to go beyond what the actor holds: otherwise one role could be turned into another.

@@ -49,6 +49,7 @@ impl Accounts {
         let (action, message) = if approve {
             let role = self.grantable(&asked)?;
             actor.covers(self.settings.permissions_of(std::slice::from_ref(&role)))?;
+            actor.may_deal(std::slice::from_ref(&role), &self.settings)?;
             if target.verified_at.is_none() {
                 return Err(Error::Conflict(
                     "not-activated",

@@ -49,6 +49,7 @@ impl Accounts {
         errors.into_result()?;
         let Some(email) = email else { return Err(Error::Unavailable("no address".into())) };
         actor.covers(self.settings.permissions_of(&roles))?;
+        actor.may_deal(&roles, &self.settings)?;
         let id = self.insert_invited(&actor, (&email, &name, &roles), origin).await?;
         let account = self.store.account_by_id(id).await?.ok_or(Error::NotFound)?;
         self.describe(account).await

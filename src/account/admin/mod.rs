@@ -35,4 +35,4 @@ pub const MAIL_EDIT: &str = "mail.edit";
 pub const RULES_VIEW: &str = "rules.view";
 
 /// The longest export, in rows; it is made in memory.
-pub const MAX_EXPORT: u32 = 100_000;
+pub const MAX_EXPORT: u32 = 50_000;

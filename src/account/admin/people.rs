@@ -1,5 +1,9 @@
 //! People: the list, one of them, and their sessions.
 
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
 use super::{MAX_EXPORT, SESSIONS_REVOKE, USERS_VIEW};
 use crate::account::{Accounts, Cursor, Error, Key, Me, Origin, Page, User};
 use crate::model::{AccountId, Timestamp};
@@ -31,11 +35,16 @@ impl Paging {
     }
 }
 
+/// How many exports are made at once in this process.
+static EXPORTS: Semaphore = Semaphore::const_new(2);
+
 /// Collects the pages of a list that `page` reads, up to [`MAX_EXPORT`] rows.
 pub(super) async fn export<T, F>(mut page: impl FnMut(Paging) -> F) -> Result<Vec<T>, Error>
 where
     F: Future<Output = Result<Page<T>, Error>>,
 {
+    // Each is made in memory: a few at once must not take all of it.
+    let _turn = EXPORTS.try_acquire().map_err(|_| Error::Busy { retry_after: Duration::from_secs(5) })?;
     let (mut all, mut paging) = (Vec::new(), Paging::export());
     loop {
         let read = page(paging.clone()).await?;

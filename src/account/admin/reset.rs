@@ -17,6 +17,7 @@ impl Accounts {
         let now = self.clock.now();
         let mut tx = Tx::new();
         if target.waits_for_proof() {
+            tx.renew_unverified(id, now);
             self.mail_invitation(&mut tx, (id, &target.email, &target.name), now);
             self.note(&mut tx, &actor, ("account.invited_again", id, ""), origin);
         } else if target.may_sign_in() {

@@ -57,6 +57,8 @@ impl Accounts {
         let come: Vec<_> = wanted.iter().filter(|r| !target.roles.contains(r)).cloned().collect();
         let go: Vec<_> = target.roles.iter().filter(|r| !wanted.contains(r)).cloned().collect();
         actor.covers(self.settings.permissions_of(&come))?;
+        actor.may_deal(&come, &self.settings)?;
+        actor.may_deal(&go, &self.settings)?;
         if come.is_empty() && go.is_empty() {
             return Ok(());
         }
@@ -78,7 +80,8 @@ impl Accounts {
         let detail = format!("old: {}; new: {}", list(&target.roles), list(&wanted));
         self.note(&mut tx, &actor, ("account.roles", id, &detail), origin);
         match self.store.commit(tx).await? {
-            Some(_) => self.forget_tokens(id, now),
+            // The time after the commit: a token that was made meanwhile has the old roles too.
+            Some(_) => self.forget_tokens(id, self.clock.now()),
             None if counts => return Err(self.why_kept(&target, CHANGED).await),
             None => return Err(CHANGED),
         }

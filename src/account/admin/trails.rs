@@ -103,6 +103,7 @@ impl Accounts {
         if !self.store.has_mail(id).await? {
             return Err(Error::NotFound);
         }
-        Err(Error::Conflict("mail-sent", "This mail is sent already, or is being sent right now."))
+        let detail = "This mail is sent already, is being sent right now, or is too old to be sent.";
+        Err(Error::Conflict("mail-sent", detail))
     }
 }

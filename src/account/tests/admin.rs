@@ -62,6 +62,51 @@ fn page() -> Paging {
 }
 
 #[tokio::test]
+async fn r_09_an_admin_who_activates_makes_nobodys_password_good() {
+    let house = staffed();
+    let admin = house.staff("admin@example.org", "admin").await;
+    house.register(EVE, "Squatters-1").await.unwrap();
+    let email = crate::model::Email::parse(EVE).unwrap();
+    let id = house.store.account_by_email(&email).await.unwrap().unwrap().id;
+    house.accounts.activate_account(&admin, id, &origin()).await.unwrap();
+    assert_eq!(word(&house.login(EVE, "Squatters-1").await), "reset required");
+    // Who had proved the address before has the password still.
+    let member = house.member("member@example.org").await;
+    house.accounts.deactivate_account(&admin, member, &origin()).await.unwrap();
+    house.accounts.activate_account(&admin, member, &origin()).await.unwrap();
+    house.login("member@example.org", GOOD).await.unwrap();
+}
+
+#[tokio::test]
+async fn roles_that_rules_ask_for_by_name_are_dealt_by_those_who_may_do_everything() {
+    let house = House::with(|s| {
+        let role = |name: &str, permissions: &[&str]| RoleRegistration {
+            name: RoleName::parse(name).unwrap(),
+            permissions: permissions.iter().map(ToString::to_string).collect(),
+            registration: Registration::Closed,
+            default: false,
+        };
+        s.roles.push(role("staff", &[]));
+        s.roles.push(role("careful", &["events.view"]));
+        s.roles.push(role("helper", &["users.*", "events.view"]));
+        s.second_factor.required_roles = vec![RoleName::parse("careful").unwrap()];
+    });
+    let helper = house.staff("help@example.org", "helper").await;
+    let admin = house.staff("admin@example.org", "admin").await;
+    let id = house.member(EVE).await;
+    let a = &house.accounts;
+    for wanted in [["participant", "staff"], ["participant", "careful"]] {
+        assert_eq!(word(&a.set_roles(&helper, id, &names(&wanted), &origin()).await), "beyond", "{wanted:?}");
+        let invite = Invite { email: "n@example.org".into(), name: "N".into(), roles: names(&wanted) };
+        assert_eq!(word(&a.invite(&helper, invite, &origin()).await), "beyond");
+        a.set_roles(&admin, id, &names(&wanted), &origin()).await.unwrap();
+        let back = a.set_roles(&helper, id, &names(&["participant"]), &origin()).await;
+        assert_eq!(word(&back), "beyond", "nor taken away");
+        a.set_roles(&admin, id, &names(&["participant"]), &origin()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_auditor_sees_everything_and_changes_nothing() {
     let house = staffed();
     let auditor = house.staff("audit@example.org", "auditor").await;

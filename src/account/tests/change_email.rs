@@ -56,6 +56,24 @@ async fn r_14_confirmed_at_the_new_address_and_told_to_the_old_one() {
 }
 
 #[tokio::test]
+async fn t_08_a_session_that_was_ended_takes_its_wish_along() {
+    let house = House::new();
+    let (mine, other) = two_sessions(&house).await;
+    let (thief, owner) = (me(&house, &mine), me(&house, &other));
+    house.ask_change(&thief, NEW).await.unwrap();
+    house.accounts.end_other_sessions(&owner, &origin()).await.unwrap();
+    let letter = house.changes(NEW).await.remove(0);
+    assert_eq!(word(&house.confirm(&letter).await), "token");
+    assert_eq!(house.address_of(owner.account).await, MINE);
+    // Time that has run out is nobody's doing.
+    house.ask_change(&owner, NEW).await.unwrap();
+    house.clock.advance(secs(3 * 3600));
+    let letter = house.changes(NEW).await.pop().unwrap();
+    house.confirm(&letter).await.unwrap();
+    assert_eq!(house.address_of(owner.account).await, NEW);
+}
+
+#[tokio::test]
 async fn r_14_a_change_asks_for_a_fresh_proof_of_who_one_is() {
     let house = House::new();
     let (mine, _) = two_sessions(&house).await;

@@ -291,6 +291,32 @@ async fn r_09_the_owners_older_link_does_not_activate_a_later_registration() {
 }
 
 #[tokio::test]
+async fn r_09_a_mail_that_was_asked_for_again_activates_nobodys_password() {
+    for wait in [1, 3600] {
+        let house = House::new();
+        house.register(MINE, GOOD).await.unwrap();
+        house.clock.advance(secs(wait));
+        house.accounts.register(form(MINE, "Attackers-1"), &from("198.51.100.1")).await.unwrap();
+        house.clock.advance(secs(61));
+        house.accounts.resend_verification(MINE, &origin()).await.unwrap();
+        let mail = house.activations().await.pop().unwrap();
+        let proved = house.accounts.verify_by_link(&mail.0, &mail.1, &origin()).await.unwrap();
+        assert_eq!(proved, Proved::ChoosePassword);
+        assert_eq!(word(&house.login(MINE, "Attackers-1").await), "reset required", "after {wait} s");
+        let letter = house.resets().await.pop().expect("a mail to choose the password");
+        house.reset(letter.by_link(), "Owners-Choice-7").await.unwrap();
+        house.login(MINE, "Owners-Choice-7").await.unwrap();
+    }
+    let house = House::new();
+    house.register(MINE, GOOD).await.unwrap();
+    house.clock.advance(secs(61));
+    house.accounts.resend_verification(MINE, &origin()).await.unwrap();
+    let mail = house.activations().await.pop().unwrap();
+    assert_eq!(house.accounts.verify_by_link(&mail.0, &mail.1, &origin()).await.unwrap(), Proved::Ready);
+    house.login(MINE, GOOD).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_double_click_leaves_the_first_mail_good() {
     let house = House::new();
     house.register(MINE, GOOD).await.unwrap();

@@ -84,7 +84,7 @@ pub struct ExportedDevice {
 pub struct ExportedDeed {
     /// When.
     at: String,
-    /// `you`, `system`, `operator` or `administrator`.
+    /// `you`, `somebody`, `system`, `operator` or `administrator`.
     by: String,
     /// A stable word.
     action: String,

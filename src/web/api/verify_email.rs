@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::answer::{Detail, detail};
+use crate::account::Proved;
 use crate::web::WebState;
 use crate::web::error::Problem;
 use crate::web::extract::{Json, Visitor};
@@ -38,7 +39,14 @@ pub struct Resend {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-const ACTIVE: &str = "The address is confirmed. You can sign in now.";
+const fn sentence(proved: Proved) -> &'static str {
+    match proved {
+        Proved::Ready => "The address is confirmed. You can sign in now.",
+        Proved::ChoosePassword => {
+            "The address is confirmed. It was registered more than once, so a mail to choose the password is on its way."
+        }
+    }
+}
 
 /// Proves an address by the mailed link.
 ///
@@ -52,8 +60,8 @@ pub async fn link(
     Visitor(origin): Visitor,
     _: Option<Json<Nothing>>,
 ) -> Result<Response, Problem> {
-    state.accounts.verify_by_link(&uid, &token, &origin).await?;
-    Ok(detail(StatusCode::OK, ACTIVE))
+    let proved = state.accounts.verify_by_link(&uid, &token, &origin).await?;
+    Ok(detail(StatusCode::OK, sentence(proved)))
 }
 
 /// Proves an address by the mailed code.
@@ -64,8 +72,8 @@ pub async fn code(
     Visitor(origin): Visitor,
     Json(input): Json<Code>,
 ) -> Result<Response, Problem> {
-    state.accounts.verify_by_code(&input.email, &input.code, &origin).await?;
-    Ok(detail(StatusCode::OK, ACTIVE))
+    let proved = state.accounts.verify_by_code(&input.email, &input.code, &origin).await?;
+    Ok(detail(StatusCode::OK, sentence(proved)))
 }
 
 /// Mails link and code again.

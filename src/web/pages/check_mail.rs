@@ -6,8 +6,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::verify::choose_password;
 use super::{Field, Form, Frame, Notice, go, page};
-use crate::account::Error;
+use crate::account::{Error, Proved};
 use crate::web::error::Problem;
 use crate::web::extract::{Form as Sent, Query, Visitor};
 use crate::web::{WebState, routes};
@@ -44,7 +45,8 @@ pub async fn code(
     // People type codes as they read them: in groups.
     let code: String = input.code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     match state.accounts.verify_by_code(&input.email, &code, &origin).await {
-        Ok(_) => {
+        Ok(Proved::ChoosePassword) => choose_password(&state),
+        Ok(Proved::Ready) => {
             let mut headers = HeaderMap::new();
             state.cookies.forget_mail(&state.settings.auth_prefix, &mut headers);
             (headers, go(&state.settings, routes::VERIFIED, None)).into_response()

@@ -54,6 +54,8 @@ pub enum Notice {
     SignedOut,
     /// A mail with a link to choose a password is on its way.
     ResetSent,
+    /// The address is proved, the password has to be chosen.
+    ChoosePassword,
     /// The new password counts.
     PasswordReset,
     /// Another code is on its way.
@@ -66,7 +68,8 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::ChoosePassword,
         Self::Registered,
         Self::Resent,
         Self::SignedOut,
@@ -84,6 +87,7 @@ impl Notice {
             Self::Registered => "registered",
             Self::Resent => "resent",
             Self::SignedOut => "signed-out",
+            Self::ChoosePassword => "choose-password",
             Self::ResetSent => "reset-sent",
             Self::PasswordReset => "password-reset",
             Self::CodeSent => "code-sent",
@@ -98,6 +102,10 @@ impl Notice {
             Self::Resent => "If that address waits for confirmation, a new mail is on its way.",
             Self::SignedOut => "You are signed out.",
             Self::ResetSent => "If that address has an account, a mail with a link and a code is on its way.",
+            Self::ChoosePassword => {
+                "Your address is confirmed. It was registered more than once, so choose your password now: a mail with a \
+                 link and a code is on its way."
+            }
             Self::PasswordReset => "Your new password counts. Sign in with it.",
             Self::CodeSent => "A new code is on its way.",
             Self::Expired => "That took too long or was tried too often. Please sign in again.",

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Frame, go, page, refusal};
-use crate::account::Error;
+use super::{Frame, Notice, go, page, refusal};
+use crate::account::{Error, Proved};
 use crate::web::extract::{Form as Sent, Visitor};
 use crate::web::{WebState, routes};
 
@@ -58,13 +58,19 @@ pub async fn send(
     Sent(Nothing {}): Sent<Nothing>,
 ) -> Response {
     match state.accounts.verify_by_link(&uid, &token, &origin).await {
-        Ok(_) => {
+        Ok(Proved::ChoosePassword) => choose_password(&state),
+        Ok(Proved::Ready) => {
             let mut cookies = HeaderMap::new();
             state.cookies.forget_mail(&state.settings.auth_prefix, &mut cookies);
             (cookies, go(&state.settings, routes::VERIFIED, None)).into_response()
         }
         Err(error) => failed(&state, &headers, error),
     }
+}
+
+/// The address was registered in more than one way: on to the page that takes the mailed code.
+pub(super) fn choose_password(state: &WebState) -> Response {
+    go(&state.settings, routes::PASSWORD_RESET_CONFIRM, Some(Notice::ChoosePassword))
 }
 
 /// `GET /verified/`
