@@ -71,6 +71,7 @@ CREATE TABLE devices (
     PRIMARY KEY (account_id, device_id)
 );
 CREATE INDEX devices_by_age ON devices (last_seen_at);
+CREATE INDEX devices_by_name ON devices (device_id);
 
 -- `lockouts.address` holds an address, or an address with '#' and the device or session that counts apart.
 

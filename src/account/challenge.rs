@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::mailed::{link_hash, sha256};
+use super::trail::Attempt;
 use super::{Accounts, Challenge, Error, Method, Origin};
 use crate::limiter::Quota;
 use crate::mail::Message;
@@ -42,6 +43,7 @@ impl Accounts {
         &self,
         mut tx: Tx,
         waiting: Waiting<'_>,
+        origin: &Origin,
     ) -> Result<Option<Challenge>, Error> {
         let account = waiting.account;
         let token = self.entropy.bytes::<32>();
@@ -49,12 +51,21 @@ impl Accounts {
         let mut row = self.new_challenge(account, waiting.hash, None, &token);
         row.browser_hash = browser.map(|b| sha256(&b));
         row.keep = waiting.keep;
-        if waiting.methods.first() == Some(&Method::Email) {
-            self.limit_mails(account).await?;
+        // Without a mail the sign-in can still be finished with another factor.
+        if waiting.methods.first() == Some(&Method::Email) && self.may_post(account).await? {
             // The next one has to wait; this one goes out in any case, or nobody could sign in twice in a minute.
             self.take("resend", &cool_down(account), self.settings.rate_limits.resend).await?;
             row.code = Some(self.send_code(&mut tx, account, row.id));
         }
+        // Whoever comes here knows the password: the owner shall see that, however it goes on.
+        let attempt = Attempt {
+            email: &account.email,
+            account: Some(account.id),
+            outcome: "challenge",
+            reason: "second_factor_due",
+            at: self.clock.now(),
+        };
+        self.record(&mut tx, attempt, origin);
         tx.insert_challenge(&row, self.settings.second_factor.tries, self.clock.now());
         if self.store.commit(tx).await?.is_none() {
             return Ok(None);
@@ -154,6 +165,11 @@ impl Accounts {
         self.post(tx, &account.email, &Message::Otp { name: account.name.clone(), code, code_minutes });
         self.events.factor(Method::Email.as_str(), "sent");
         sent
+    }
+
+    /// Whether another mail with a code may go out today.
+    async fn may_post(&self, account: &AccountRow) -> Result<bool, Error> {
+        Ok(self.take("otp-mail", &account.id.to_string(), MAILS).await?.allowed)
     }
 
     /// Refuses more mails with codes than anybody needs.

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::lockout::UNLOCK;
 use super::mailed::{Guess, Lifetimes, Mailed};
 use super::pace::paced;
 use super::{Accounts, Error, FieldErrors, Me, Origin, form, register, reset_password};
@@ -148,7 +149,9 @@ impl Accounts {
         tx.need_session(session, account.id);
         tx.change_email(account.id, &account.email, &email, now);
         // Mailed to the old address, or about it.
-        for purpose in [reset_password::PURPOSE, register::PURPOSE] {
+        tx.drop_challenges(account.id);
+        tx.distrust_devices(account.id);
+        for purpose in [reset_password::PURPOSE, register::PURPOSE, UNLOCK] {
             tx.drop_codes(account.id, purpose);
         }
         let ending = self.end_sessions_within(&mut tx, account.id, Some(session), "email_changed");

@@ -91,6 +91,7 @@ impl Accounts {
             tx.drop_codes(account.id, purpose);
         }
         let ending = self.end_sessions_within(&mut tx, account.id, Some(me.session), "password_changed");
+        tx.forget_other_devices(account.id, me.session);
         self.audit(&mut tx, "password.changed", &account.id.to_string(), origin);
         let message = Message::PasswordChanged {
             name: account.name.clone(),

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Accounts, Error, Origin, SignedIn};
 use crate::limiter::Quota;
 use crate::mail::Message;
-use crate::model::{AccountId, DeviceId, Secret, constant_time_eq};
+use crate::model::{AccountId, DeviceId, Email, Secret, constant_time_eq};
 use crate::store::{AccountRow, Tx};
 
 /// The purpose of the link "this was not me".
@@ -73,6 +73,19 @@ impl Accounts {
         Ok(if known { Standing::Known(device) } else { Standing::Other })
     }
 
+    /// What the tries of a sign-in are limited by: the address, or a device that its account knows, so that strangers
+    /// cannot use up the tries of its owner (L-09). Asks the store only for devices of ours.
+    pub(super) async fn login_subject(&self, email: &Email, origin: &Origin) -> Result<String, Error> {
+        if self.device_of(origin).is_none() {
+            return Ok(format!("address:{email}"));
+        }
+        let account = self.store.account_by_email(email).await?;
+        Ok(match self.standing_at(account.map(|a| a.id), origin).await? {
+            Standing::Known(device) => format!("device:{email}:{device}"),
+            Standing::Other => format!("address:{email}"),
+        })
+    }
+
     /// Whether the browser that asks need not show a second factor for this account.
     ///
     /// # Errors
@@ -83,18 +96,21 @@ impl Accounts {
         Ok(until.is_some_and(|until| until > self.clock.now()))
     }
 
-    /// Remembers the device of a sign-in that has just been finished with a second factor. On its own, after the
-    /// sign-in: if it fails, the person is merely asked again.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub(super) async fn trust_device(&self, signed_in: &SignedIn, origin: &Origin) -> Result<(), Error> {
+    /// Remembers the device of a sign-in that has just been finished with a second factor, under a new name: whoever
+    /// has copied or planted the cookie before does not become trusted along with it. On its own, after the sign-in: if
+    /// it fails, the person is merely asked again.
+    pub(super) async fn trust_device(&self, signed_in: &mut SignedIn, origin: &Origin) {
         let until = self.clock.now().after(self.settings.second_factor.remember_device);
+        let id = DeviceId::random(&*self.entropy);
         let mut tx = Tx::new();
+        tx.rename_device_of(signed_in.session, id);
         tx.trust_device_of(signed_in.session, until);
         self.audit(&mut tx, "device.trusted", &signed_in.user.id.to_string(), origin);
-        self.store.commit(tx).await?;
-        Ok(())
+        match self.store.commit(tx).await {
+            Ok(Some(_)) => signed_in.device = Some(self.device_cookie(id)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a device could not be remembered"),
+        }
     }
 
     /// Adds the device of a sign-in to its transaction; and a mail to the owner when others have signed in before, but

@@ -9,7 +9,7 @@ use super::lockout::Failure;
 use super::password::is_oversize;
 use super::{Accounts, Error, Me, Method, Origin};
 use crate::model::{CodeId, Secret, SessionId};
-use crate::store::{AccountRow, SessionRow, Tx};
+use crate::store::{AccountRow, LockKey, SessionRow, Tx};
 
 /// How a person proves it again.
 #[derive(Debug)]
@@ -46,9 +46,12 @@ impl Accounts {
     /// does not have; [`Error::WrongCredentials`], [`Error::WrongCode`]; [`Error::Busy`], [`Error::Unavailable`].
     pub async fn elevate(&self, me: &Me, typed: Elevate, origin: &Origin) -> Result<Elevated, Error> {
         let (account, session) = self.session_of(me).await?;
-        self.throttle("otp", &format!("session:{}", me.session), self.settings.rate_limits.otp).await?;
+        let (subject, key) = match &typed {
+            Elevate::Password(_) => (format!("session:{}", me.session), self.lock_key_of(me, &account)),
+            Elevate::Code(..) => (format!("elevate:{}", account.id), LockKey::codes(&account.email)),
+        };
+        self.throttle("otp", &subject, self.settings.rate_limits.otp).await?;
         let _turn = self.single_file.turn(&account.email).await;
-        let key = self.lock_key_of(me, &account);
         self.refuse_while_locked(&key, &account.email, Some(&account), origin).await?;
         let (right, reason, wrong) = match typed {
             Elevate::Password(password) => {
@@ -79,7 +82,7 @@ impl Accounts {
     pub async fn mail_elevation_code(&self, me: &Me, origin: &Origin) -> Result<Duration, Error> {
         let account = self.account_of(me).await?;
         self.method_of(&account, Some(Method::Email)).await?;
-        let key = self.lock_key_of(me, &account);
+        let key = LockKey::codes(&account.email);
         self.refuse_while_locked(&key, &account.email, Some(&account), origin).await?;
         self.throttle("resend", &format!("elevation:{}", account.id), self.settings.rate_limits.resend)
             .await?;

@@ -133,19 +133,13 @@ impl Accounts {
         origin: &Origin,
     ) -> Result<bool, Error> {
         let Change { me, account, action, what } = change;
-        let now = self.clock.now();
-        let ended = self.end_sessions(&mut tx, account.id, Some(me.session), "factor_changed").await?;
+        let ending = self.end_sessions_within(&mut tx, account.id, Some(me.session), "factor_changed");
         tx.drop_challenges(account.id);
         tx.distrust_devices(account.id);
         tx.drop_orphaned_recovery_codes(account.id);
         self.audit(&mut tx, action, &account.id.to_string(), origin);
         self.tell_factor(&mut tx, account, what, origin);
-        let written = self.store.commit(tx).await;
-        // In memory also when the store did not answer: it may have written it all the same.
-        if !matches!(written, Ok(None)) {
-            self.forget_sessions(&ended, now);
-        }
-        Ok(written?.is_some())
+        Ok(self.commit_ending(tx, ending).await?.is_some())
     }
 
     /// Adds the mail about a factor.

@@ -4,6 +4,7 @@
 
 use super::challenge::Waiting;
 use super::lockout::Failure;
+use super::pace::paced;
 use super::password::is_oversize;
 use super::session::Opening;
 use super::trail::Attempt;
@@ -35,7 +36,8 @@ impl Accounts {
     pub async fn login(&self, typed: Login, origin: &Origin) -> Result<SignIn, Error> {
         self.throttle_login(&format!("ip:{}", origin.ip.bucket()), &typed.email, origin).await?;
         let email = validate(&typed)?;
-        self.throttle_login(&format!("address:{email}"), &typed.email, origin).await?;
+        let subject = self.login_subject(&email, origin).await?;
+        self.throttle_login(&subject, &typed.email, origin).await?;
         let _turn = self.single_file.turn(&email).await;
         // The account may change under us (another node re-hashes, a reset): then everything is decided again.
         for _ in 0..3 {
@@ -62,7 +64,8 @@ impl Accounts {
             account => {
                 let account = account.as_ref();
                 let failure = Failure { key: &key, email, account, reason: "wrong_credentials" };
-                self.count_failure(failure, origin).await?;
+                // The failure that locks writes a mail for those who have an account: not to be seen in the time (L-01).
+                paced(self.count_failure(failure, origin)).await?;
                 Err(Error::WrongCredentials)
             }
         }
@@ -107,10 +110,14 @@ impl Accounts {
         let methods = self.methods(account).await?;
         if !methods.is_empty() && !self.trusted_device(account, origin).await? {
             let waiting = Waiting { account, hash, methods, keep: typed.keep, browser: typed.browser };
-            return Ok(self.begin_challenge(tx, waiting).await?.map(SignIn::Challenge));
+            return Ok(self.begin_challenge(tx, waiting, origin).await?.map(SignIn::Challenge));
         }
         // Only a whole sign-in forgives failures: a right password alone must not buy more guesses at a code (M-04).
         tx.clear_failures(&admitted.key, self.clock.now());
+        if methods.is_empty() {
+            // Nobody has switched on a factor since we looked.
+            tx.need_no_factor(account.id);
+        }
         let opening = Opening { account, amr: "pwd", keep: typed.keep, reason: "password" };
         let signed_in = self.open_session(tx, opening, origin).await?;
         Ok(signed_in.map(|s| SignIn::Done(Box::new(s))))

@@ -14,23 +14,18 @@ impl Accounts {
     pub async fn logout(&self, what: Logout, origin: &Origin) -> Result<(), Error> {
         let now = self.clock.now();
         let Some((account, session)) = self.named_session(&what, now).await? else { return Ok(()) };
-        let mut ids = if what.all { self.store.open_sessions(account, now).await? } else { Vec::new() };
-        if !ids.contains(&session) {
-            ids.push(session);
-        }
         let mut tx = Tx::new();
-        for id in &ids {
-            self.end_session(&mut tx, *id, "logout", now);
+        if what.all {
+            let ending = self.end_sessions_within(&mut tx, account, None, "logout");
+            self.audit(&mut tx, "session.logout_all", &account.to_string(), origin);
+            self.commit_ending(tx, ending).await?;
+            return Ok(());
         }
-        self.audit(
-            &mut tx,
-            if what.all { "session.logout_all" } else { "session.logout" },
-            &account.to_string(),
-            origin,
-        );
+        self.end_session(&mut tx, session, "logout", now);
+        self.audit(&mut tx, "session.logout", &account.to_string(), origin);
         // In memory also when the store did not answer: it may have written it all the same.
         let written = self.store.commit(tx).await;
-        self.forget_sessions(&ids, now);
+        self.forget_sessions(&[session], now);
         written?;
         Ok(())
     }

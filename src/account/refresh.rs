@@ -154,6 +154,8 @@ impl Accounts {
             return Ok(None);
         }
         self.events.refresh("rotated");
+        // Roles may have changed while this waited for its turn to write.
+        let Some(account) = &self.store.account_by_id(account.id).await? else { return Ok(None) };
         Ok(Some(self.hand_out(account, &session, &successor, seen.at)))
     }
 

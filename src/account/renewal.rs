@@ -3,8 +3,12 @@
 
 use super::refresh::{RefreshToken, Standing};
 use super::{Accounts, Error, Origin, SignedIn};
+use crate::limiter::Quota;
 use crate::model::Secret;
 use crate::store::{AccountRow, SessionRow};
+
+/// So many looks may come for each refresh that is allowed.
+const LOOKS: u32 = 20;
 
 /// What the look at a refresh token came to.
 #[derive(Debug)]
@@ -23,7 +27,10 @@ impl Accounts {
     /// Those of [`Self::refresh`].
     pub async fn begin_renewal(&self, token: &Secret, origin: &Origin) -> Result<Look, Error> {
         let token = RefreshToken::read(token, &self.vault).ok_or(Error::InvalidToken)?;
-        self.throttle("refresh", &token.session.to_string(), self.settings.rate_limits.refresh).await?;
+        // Parallel requests of one page all look before the first of them settles; only the exchange is a refresh.
+        let quota = self.settings.rate_limits.refresh;
+        let looks = Quota { limit: quota.limit.saturating_mul(LOOKS), ..quota };
+        self.throttle("refresh-look", &token.session.to_string(), looks).await?;
         let now = self.clock.now();
         let (session, account) = self.family(&token).await?.ok_or(Error::InvalidToken)?;
         match self.standing(&token, &session, &account, now) {

@@ -199,8 +199,8 @@ impl Accounts {
         tx.forget_locks(&account.email);
         let ending = self.end_sessions_within(&mut tx, account.id, None, "reset");
         let target = account.id.to_string();
-        // Who has forgotten the password, or has had it stolen, is asked for the second factor everywhere again.
-        tx.distrust_devices(account.id);
+        // Where the password was stolen, the thief has a device too.
+        tx.forget_devices(account.id);
         if account.verified_at.is_none() {
             // Whatever a stranger may have set before the proof goes.
             tx.drop_factors(account.id);

@@ -68,7 +68,9 @@ impl Accounts {
         }
         self.forget_sessions(&surplus, now);
         let token = RefreshToken { session: session.id, secret };
-        Ok(Some(SignedIn { device: device.cookie, ..self.hand_out(account, &session, &token, now) }))
+        // Roles may have changed while the password was being hashed.
+        let Some(account) = self.store.account_by_id(account.id).await? else { return Ok(None) };
+        Ok(Some(SignedIn { device: device.cookie, ..self.hand_out(&account, &session, &token, now) }))
     }
 
     async fn surplus_sessions(&self, account: &AccountRow, now: Timestamp) -> Result<Vec<SessionId>, Error> {

@@ -91,11 +91,9 @@ impl Accounts {
     pub async fn end_other_sessions(&self, me: &Me, origin: &Origin) -> Result<(), Error> {
         let account = self.account_of(me).await?;
         let mut tx = Tx::new();
-        let ended = self.end_sessions(&mut tx, account.id, Some(me.session), "ended").await?;
+        let ending = self.end_sessions_within(&mut tx, account.id, Some(me.session), "ended");
         self.audit(&mut tx, "session.ended_others", &account.id.to_string(), origin);
-        let written = self.store.commit(tx).await;
-        self.forget_sessions(&ended, self.clock.now());
-        written?;
+        self.commit_ending(tx, ending).await?;
         Ok(())
     }
 

@@ -79,9 +79,9 @@ impl Accounts {
         }
         let opening = Opening { account, amr: TWO_FACTORS, keep: row.keep, reason: method.as_str() };
         let opened = self.open_session(tx, opening, origin).await?;
-        let signed_in = opened.ok_or(Error::InvalidChallenge)?;
+        let mut signed_in = opened.ok_or(Error::InvalidChallenge)?;
         if remember {
-            self.trust_device(&signed_in, origin).await?;
+            self.trust_device(&mut signed_in, origin).await;
         }
         Ok(signed_in)
     }

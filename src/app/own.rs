@@ -32,6 +32,9 @@ impl OwnApp for OwnRouter {
             cross_site: own.cross_site,
             cookie_auth: own.cookies,
         });
+        if own.unsure {
+            parts.extensions.insert(web::Unsure);
+        }
         parts.extensions.insert(web::Caller(own.principal));
         parts.extensions.insert(web::Presented { access_session: own.session, refresh, device });
         let answer = self.router.clone().oneshot(Request::from_parts(parts, Body::from(body))).await;

@@ -26,23 +26,27 @@ impl CookieNames {
         }
     }
 
-    /// Whether `name` is one of ours under either naming, in any case.
+    /// Whether `name` is one of ours under any naming, in any case: also of those that know a device, bind a challenge
+    /// or remember where a mail went. No upstream sees or sets them.
     #[must_use]
     pub fn is_ours(name: &str) -> bool {
-        Self::is_refresh(name) || bare(name).eq_ignore_ascii_case("stagedoor_access")
+        bare(name).get(..10).is_some_and(|start| start.eq_ignore_ascii_case("stagedoor_"))
     }
 
-    /// Whether `name` is the refresh cookie's under either naming, in any case.
+    /// Whether `name` is one of ours that no upstream sees even when it gets the access token.
     #[must_use]
-    pub fn is_refresh(name: &str) -> bool {
-        bare(name).eq_ignore_ascii_case("stagedoor_refresh")
+    pub fn is_private(name: &str) -> bool {
+        Self::is_ours(name) && !bare(name).eq_ignore_ascii_case("stagedoor_access")
     }
 }
 
-/// A cookie's name without white space and without the `__Host-` prefix.
+/// A cookie's name without white space and without the `__Host-` or `__Secure-` prefix.
 fn bare(name: &str) -> &str {
     let name = name.trim();
-    name.get(..7).filter(|p| p.eq_ignore_ascii_case("__host-")).map_or(name, |_| &name[7..])
+    let without = |prefix: &str| {
+        name.get(..prefix.len()).filter(|p| p.eq_ignore_ascii_case(prefix)).map(|_| &name[prefix.len()..])
+    };
+    without("__host-").or_else(|| without("__secure-")).unwrap_or(name)
 }
 
 /// The access credential of a request.
@@ -223,7 +227,15 @@ mod tests {
         )]);
         assert_eq!(Presented::of(&h, &names).access, Credentials::None);
         assert!(CookieNames::is_ours("__HOST-Stagedoor_Access"));
-        assert!(CookieNames::is_ours("stagedoor_refresh"));
+        for ours in [
+            "stagedoor_refresh",
+            "__Host-stagedoor_device",
+            "__HOST-STAGEDOOR_CHALLENGE",
+            "__Secure-stagedoor_mail",
+        ] {
+            assert!(CookieNames::is_ours(ours) && CookieNames::is_private(ours), "{ours}");
+        }
+        assert!(!CookieNames::is_private("__Host-stagedoor_access"));
         assert!(!CookieNames::is_ours("stagedoor"));
         assert!(!CookieNames::is_ours("é__Host"));
     }

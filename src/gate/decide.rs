@@ -65,6 +65,8 @@ pub struct Own {
     pub cross_site: CrossSite,
     /// Whether one of our cookies came along.
     pub cookies: bool,
+    /// Whether a refresh token came along that nobody could look at.
+    pub unsure: bool,
     /// The canonical path.
     pub path: String,
 }
@@ -249,6 +251,7 @@ impl Snapshot {
             session,
             cross_site: CrossSite::of(head.headers, &self.settings.public_url),
             cookies: sends_our_cookies(head.headers, &self.cookies),
+            unsure: false,
             path: path.as_str().to_owned(),
         }
     }

@@ -73,7 +73,7 @@ impl Permit {
         }
         if self.forward_token {
             // The access token may go on; what renews it never does.
-            strip_cookies(headers, CookieNames::is_refresh);
+            strip_cookies(headers, CookieNames::is_private);
             return;
         }
         if headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
@@ -128,7 +128,7 @@ mod tests {
             h.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>(),
             ["a=Z\u{fc}rich; b=2".as_bytes()]
         );
-        strip_cookies(&mut forwarding, CookieNames::is_refresh);
+        strip_cookies(&mut forwarding, CookieNames::is_private);
         let left: Vec<_> = forwarding.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
         assert_eq!(left, ["a=Z\u{fc}rich; b=2".as_bytes(), b"__Host-stagedoor_access=y"]);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Client;
 use super::ctx::Ctx;
 use super::filter::{Front, client_of};
-use crate::gate::{Refusal, Renewed, RequestHead, Verdict};
+use crate::gate::{Own, Refusal, Renewed, RequestHead, Verdict};
 
 /// Gets a browser new tokens on the way.
 #[async_trait]
@@ -71,6 +71,7 @@ impl Front {
             Verdict::Refuse(Refusal::SignIn(_) | Refusal::Forbidden(_)) => {
                 Verdict::Refuse(Refusal::Unavailable { retry_after: Duration::from_secs(2) })
             }
+            Verdict::Own(own) => Verdict::Own(Own { unsure: true, ..own }),
             verdict => verdict,
         }
     }

@@ -182,6 +182,17 @@ impl Tx {
         );
     }
 
+    /// Makes the transaction depend on the account having no second factor.
+    pub fn need_no_factor(&mut self, id: AccountId) {
+        self.must(
+            "UPDATE accounts SET email_otp = FALSE
+             WHERE id = $1 AND NOT email_otp
+               AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.account_id = $1 AND t.confirmed_at IS NOT NULL)
+             RETURNING id",
+            params![id],
+        );
+    }
+
     /// Notes that an address was registered in another way before: whose password it is cannot be known.
     pub fn contest(&mut self, id: AccountId) {
         self.push("UPDATE accounts SET contested = TRUE WHERE id = $1", params![id]);

@@ -106,6 +106,28 @@ impl Tx {
         );
     }
 
+    /// Calls the device of a session by another name, for every account that knows it.
+    pub fn rename_device_of(&mut self, session: SessionId, name: DeviceId) {
+        self.push(
+            "UPDATE devices SET device_id = $2
+             WHERE device_id = (SELECT device_id FROM sessions WHERE id = $1 AND device_id <> '')",
+            params![session, name],
+        );
+        self.push(
+            "UPDATE sessions SET device_id = $2 WHERE id = $1 AND device_id <> ''",
+            params![session, name],
+        );
+    }
+
+    /// Forgets every device of the account but that of one session.
+    pub fn forget_other_devices(&mut self, account: AccountId, session: SessionId) {
+        self.push(
+            "DELETE FROM devices
+             WHERE account_id = $1 AND device_id <> COALESCE((SELECT device_id FROM sessions WHERE id = $2), '')",
+            params![account, session],
+        );
+    }
+
     /// Trusts the device of an open session until `until`; the transaction fails when the session has ended, or when its
     /// device is not known any more.
     pub fn trust_device_of(&mut self, session: SessionId, until: Timestamp) {

@@ -21,6 +21,13 @@ impl LockKey {
         Self(format!("{email}#{device}"))
     }
 
+    /// Codes that are asked for again of people who are signed in, in whatever session: a new sign-in with the password
+    /// alone must not buy more guesses (M-04).
+    #[must_use]
+    pub fn codes(email: &Email) -> Self {
+        Self(format!("{email}#codes"))
+    }
+
     /// One open session of the address: what is asked again of somebody who is signed in.
     #[must_use]
     pub fn session(email: &Email, session: SessionId) -> Self {

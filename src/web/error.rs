@@ -106,6 +106,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in", detail)
     }
 
+    /// Whether somebody is signed in cannot be told right now.
+    #[must_use]
+    pub fn later() -> Self {
+        let detail = "This does not work right now, and nothing was changed. Please try again.";
+        Self::not_now("unavailable", detail, Duration::from_secs(2))
+    }
+
     /// Two different credentials in one request.
     #[must_use]
     pub fn ambiguous() -> Self {

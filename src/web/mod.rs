@@ -32,7 +32,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Extension, Router, extract::State};
 
 pub use cookies::CookieNames;
-pub use extract::{Caller, ClientInfo, Presented};
+pub use extract::{Caller, ClientInfo, Presented, Unsure};
 pub use headers::secure as secure_headers;
 pub use ops::{AdminState, MailSummary, MailView, Mailbox, admin_router};
 pub use pages::error_page;

@@ -190,7 +190,7 @@ async fn a_trusted_device_is_trusted_by_its_account_for_a_month_or_until_it_is_f
     let house = House::new();
     house.member(MINE).await;
     house.member("eve@example.org").await;
-    let first = house.login(MINE, GOOD).await.unwrap();
+    let mut first = house.login(MINE, GOOD).await.unwrap();
     let mine = with(first.device.as_ref());
     let account = |email: &str| {
         let (store, email) = (house.store.clone(), crate::model::Email::parse(email).unwrap());
@@ -198,7 +198,10 @@ async fn a_trusted_device_is_trusted_by_its_account_for_a_month_or_until_it_is_f
     };
     let (me_row, eve_row) = (account(MINE).await, account("eve@example.org").await);
     assert!(!house.accounts.trusted_device(&me_row, &mine).await.unwrap());
-    house.accounts.trust_device(&first, &mine).await.unwrap();
+    let copied = mine;
+    house.accounts.trust_device(&mut first, &copied).await;
+    let mine = with(first.device.as_ref());
+    assert!(!house.accounts.trusted_device(&me_row, &copied).await.unwrap(), "nor a copy made before");
     assert!(house.accounts.trusted_device(&me_row, &mine).await.unwrap());
     assert!(!house.accounts.trusted_device(&eve_row, &mine).await.unwrap(), "of one account only");
     assert!(!house.accounts.trusted_device(&me_row, &origin()).await.unwrap(), "no cookie");
@@ -208,12 +211,15 @@ async fn a_trusted_device_is_trusted_by_its_account_for_a_month_or_until_it_is_f
     assert!(house.accounts.trusted_device(&me_row, &mine).await.unwrap(), "a sign-in does not end it");
     house.clock.advance(secs(30 * 86_400));
     assert!(!house.accounts.trusted_device(&me_row, &mine).await.unwrap());
-    let second = house.login_from(MINE, GOOD, &mine).await.unwrap();
-    house.accounts.trust_device(&second, &mine).await.unwrap();
+    let mut second = house.login_from(MINE, GOOD, &mine).await.unwrap();
+    house.accounts.trust_device(&mut second, &mine).await;
+    let mine = with(second.device.as_ref());
+    assert!(house.accounts.trusted_device(&me_row, &mine).await.unwrap());
+    let listed = house.accounts.devices(&me(&second)).await.unwrap();
     house.accounts.forget_one_device(&me(&second), listed[0].id, &origin()).await.unwrap();
     assert!(!house.accounts.trusted_device(&me_row, &mine).await.unwrap());
     house.refresh(&second.refresh).await.unwrap();
-    house.accounts.trust_device(&second, &mine).await.unwrap();
+    house.accounts.trust_device(&mut second, &mine).await;
     assert!(
         !house.accounts.trusted_device(&me_row, &mine).await.unwrap(),
         "a forgotten device stays forgotten"
@@ -242,4 +248,18 @@ async fn devices_that_are_left_alone_leave() {
     let seen = house.clock.now();
     assert_eq!(house.store.purge_devices(seen, 10).await.unwrap(), 0);
     assert_eq!(house.store.purge_devices(seen.after(secs(1)), 10).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn l_09_strangers_do_not_use_up_the_tries_of_a_known_device() {
+    let house = House::with(|s| s.rate_limits.login = Quota { limit: 5, window: secs(60) });
+    house.member(MINE).await;
+    let mine = with(house.login(MINE, GOOD).await.unwrap().device.as_ref());
+    for n in 0..6 {
+        let stranger = from(&format!("198.51.100.{n}"));
+        let said = word(&house.login_from(MINE, "Wrong-Word-1", &stranger).await);
+        assert!(["wrong", "locked", "limited"].contains(&said), "{said}");
+    }
+    assert_eq!(word(&house.login_from(MINE, GOOD, &from("198.51.100.77")).await), "limited");
+    house.login_from(MINE, GOOD, &mine).await.unwrap();
 }

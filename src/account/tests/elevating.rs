@@ -141,3 +141,19 @@ async fn only_an_open_session_is_elevated() {
     let foreign = Me { account: house.member("eve@example.org").await, ..open };
     assert_eq!(word(&elevate(&house, &foreign, password(GOOD)).await), "sign in first");
 }
+
+#[tokio::test]
+async fn m_04_a_new_sign_in_buys_no_more_guesses_at_a_step_up() {
+    let house = House::new();
+    let weak = me(&house.with_mail().await);
+    let guess = || Elevate::Code(Secret::new("000000"), Some(Method::Email));
+    house.accounts.mail_elevation_code(&weak, &origin()).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(word(&elevate(&house, &weak, guess()).await), "wrong code");
+    }
+    // Another session of the same account, opened with the whole proof, has what is left of the same five.
+    let again = me(&house.sign_in_by_mail().await);
+    assert_eq!(word(&elevate(&house, &again, guess()).await), "wrong code");
+    assert_eq!(word(&elevate(&house, &again, guess()).await), "locked");
+    assert_eq!(word(&elevate(&house, &weak, guess()).await), "locked");
+}

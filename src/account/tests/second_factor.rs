@@ -14,7 +14,9 @@ async fn m_01_a_right_password_alone_opens_nothing() {
     assert_eq!(challenge.methods, [Method::Email]);
     assert_eq!(challenge.expires_in, secs(600));
     assert_eq!(house.count("SELECT count(*) FROM sessions").await, sessions, "no session yet");
-    assert_eq!(house.count(attempts).await, before, "neither won nor lost");
+    assert_eq!(house.count(attempts).await, before + 1, "the owner sees that the password is known");
+    let won = "SELECT count(*) FROM attempts WHERE outcome = 'challenge' AND reason = 'second_factor_due'";
+    assert_eq!(house.count(won).await, 1);
     // The token is no refresh token, ends no session, and is not kept as it is.
     assert_eq!(word(&house.refresh(&challenge.token).await), "token");
     let out = Logout { session: None, refresh: Some(challenge.token.clone()), all: true };
@@ -312,7 +314,8 @@ async fn m_15_codes_are_mailed_once_a_minute_and_fifty_times_a_day() {
     }
     assert_eq!(sent, 50);
     assert_eq!(house.mails("otp").await.len(), 50);
-    assert_eq!(word(&house.begin_as(false, &origin()).await), "limited", "nor by signing in again");
+    assert_eq!(word(&house.begin_as(false, &origin()).await), "ok", "other factors go on");
+    assert_eq!(house.mails("otp").await.len(), 50, "nor by signing in again");
 }
 
 #[tokio::test]

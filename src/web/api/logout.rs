@@ -63,6 +63,15 @@ pub async fn end(state: &WebState, logout: Logout, origin: &Origin) -> Result<()
     }
 }
 
+/// A browser has just signed in: ends the session it had before, whose cookies are being replaced. A slow answer of that
+/// session cannot bring it back then. Whatever goes wrong here, the sign-in stands.
+pub async fn replaced(state: &WebState, before: Presented, origin: &Origin) {
+    let logout = Logout { session: None, refresh: before.refresh, all: false };
+    if let Err(error) = state.accounts.logout(logout, origin).await {
+        tracing::warn!(%error, "the session of a browser that signed in again could not be ended");
+    }
+}
+
 /// Removes our tokens and what the browser has kept for this origin (C-12). Not `"cookies"`: that would take the cookie
 /// that says which device this is as well, and the person would be a stranger after each sign-out.
 pub fn clear(cookies: &CookieNames, headers: &mut HeaderMap) {

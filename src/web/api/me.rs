@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::gate::Principal;
 use crate::web::error::Problem;
-use crate::web::extract::Caller;
+use crate::web::extract::{Caller, Unsure};
 
 /// The caller. Times are seconds since the Unix epoch, as in the token.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -40,8 +40,9 @@ pub struct Me {
 /// Who is asking.
 #[utoipa::path(get, path = "/me/", tag = "integration", security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The caller, with roles and permissions.", body = Me)))]
-pub async fn get(Caller(caller): Caller) -> Response {
+pub async fn get(Caller(caller): Caller, unsure: Option<axum::Extension<Unsure>>) -> Response {
     match caller {
+        None if unsure.is_some() => Problem::later().into_response(),
         Some(principal) => Json(Me::of(&principal)).into_response(),
         None => Problem::unauthenticated().into_response(),
     }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 
@@ -43,6 +44,11 @@ pub struct Presented {
 /// Whoever is signed in; 401 for everybody else.
 pub struct Member(pub Me);
 
+/// Marks a request whose refresh cookie could not be looked at: whether somebody is signed in is not known now, and must
+/// not be answered with "nobody".
+#[derive(Clone, Copy, Debug)]
+pub struct Unsure;
+
 /// The request as the use cases want to know it.
 pub struct Visitor(pub Origin);
 
@@ -67,9 +73,14 @@ impl<S: Sync> FromRequestParts<S> for Member {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Caller>().and_then(|c| c.0.clone());
-        let p = caller.ok_or_else(Problem::unauthenticated)?;
+        let p = caller.ok_or_else(|| nobody(&parts.extensions))?;
         Ok(Self(Me { account: p.id, session: p.session, auth_time: p.auth_time, amr: p.amr.clone() }))
     }
+}
+
+/// What is answered where somebody has to be signed in and nobody seems to be.
+fn nobody(extensions: &Extensions) -> Problem {
+    if extensions.get::<Unsure>().is_some() { Problem::later() } else { Problem::unauthenticated() }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

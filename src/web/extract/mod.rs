@@ -6,6 +6,6 @@ mod params;
 mod query;
 
 pub use body::{Form, Hidden, Json, is_form};
-pub use context::{Caller, ClientInfo, Member, Presented, Visitor};
+pub use context::{Caller, ClientInfo, Member, Presented, Unsure, Visitor};
 pub use params::{Limit, Params, cursor};
 pub use query::Query;

@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::{Field, Form, Frame, go, go_to, page, second_factor};
 use crate::account::{Login, SignIn};
+use crate::web::api::logout::replaced;
 use crate::web::error::Problem;
-use crate::web::extract::{Caller, Form as Sent, Hidden, Query, Visitor};
+use crate::web::extract::{Caller, Form as Sent, Hidden, Presented, Query, Visitor};
 use crate::web::{WebState, next, routes};
 
 /// The page.
@@ -58,6 +59,7 @@ pub async fn show(State(state): State<WebState>, Caller(caller): Caller, query: 
 pub async fn send(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
+    presented: Presented,
     Sent(input): Sent<Input>,
 ) -> Response {
     let keep = !input.keep.is_empty();
@@ -65,6 +67,7 @@ pub async fn send(
     let login = Login { email: input.email.clone(), password: input.password.0, keep, browser: true };
     match state.accounts.login(login, &origin).await {
         Ok(SignIn::Done(signed_in)) => {
+            replaced(&state, presented, &origin).await;
             let mut headers = HeaderMap::new();
             state.cookies.sign_in(&signed_in, &mut headers);
             let on = if target.is_empty() { go(&state.settings, routes::HOME, None) } else { go_to(target) };

@@ -11,8 +11,9 @@ use super::login::target;
 use super::{Field, Form, Frame, Notice, go, go_to, page};
 use crate::account::{Error, Finish, Method};
 use crate::model::Secret;
+use crate::web::api::logout::replaced;
 use crate::web::error::Problem;
-use crate::web::extract::{Form as Sent, Query, Visitor};
+use crate::web::extract::{Form as Sent, Presented, Query, Visitor};
 use crate::web::{WebState, routes};
 
 /// The page.
@@ -92,6 +93,7 @@ pub async fn show(State(state): State<WebState>, headers: HeaderMap, query: Quer
 pub async fn send(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
+    presented: Presented,
     headers: HeaderMap,
     Sent(input): Sent<Input>,
 ) -> Response {
@@ -109,6 +111,7 @@ pub async fn send(
     let (next, mac) = target(&state, &input.next, &input.mac);
     match state.accounts.verify_otp(finish, &origin).await {
         Ok(signed_in) => {
+            replaced(&state, presented, &origin).await;
             let mut headers = HeaderMap::new();
             state.cookies.sign_in(&signed_in, &mut headers);
             state.cookies.unbind_challenge(&mut headers);
