@@ -76,7 +76,17 @@ impl Guard {
         options.h2_idle_timeout = Some(limits.idle_timeout);
         let mut proxy = http_proxy(conf, front);
         proxy.server_options = Some(options);
-        Self { proxy: Arc::new(proxy), limits, h2c, https, drain, metrics, ids, trusted, open: Mutex::default() }
+        Self {
+            proxy: Arc::new(proxy),
+            limits,
+            h2c,
+            https,
+            drain,
+            metrics,
+            ids,
+            trusted,
+            open: Mutex::default(),
+        }
     }
 
     /// `None` when the address has as many connections as it may. A trusted proxy brings those of many people and is
