@@ -37,6 +37,7 @@ mod races;
 mod refresh_answers;
 mod remembered;
 mod second_factor;
+mod secrets;
 mod sessions;
 mod smtp;
 mod smtp_door;
