@@ -111,10 +111,14 @@ fn decoded(mail: &str) -> String {
 /// The path of the newest link with `flow` in it, and the code beside it.
 fn mailed(site: &Site, flow: &str, secrets: &mut Secrets) -> (String, String) {
     let start = format!("{}/auth{flow}", site.url());
-    let mail =
-        eventually("a mail", || site.mails().iter().rev().map(|m| decoded(m)).find(|m| m.contains(&start)));
-    let at = mail.find(&start).unwrap();
-    let path = mail[at + site.url().len()..].split_whitespace().next().unwrap().to_owned();
+    // Some mails name the page without a token.
+    let link = |m: &str| {
+        m.split_whitespace().find(|w| w.starts_with(&start) && w.len() > start.len()).map(str::to_owned)
+    };
+    let (mail, link) = eventually("a mail", || {
+        site.mails().iter().rev().map(|m| decoded(m)).find_map(|m| link(&m).map(|link| (m, link)))
+    });
+    let path = link[site.url().len()..].to_owned();
     secrets.keep(path.trim_end_matches('/').rsplit('/').next().unwrap());
     let code = mail.split("page that asks for it:").nth(1).and_then(|r| r.split_whitespace().next());
     (path, code.map(|c| secrets.keep(c)).unwrap_or_default())
@@ -188,7 +192,7 @@ fn no_secret_of_any_flow_is_in_the_log_the_metrics_or_a_subject() {
     let body =
         json!({ "uid": parts[1], "token": parts[0], "new_password": second, "new_password_confirm": second });
     let done = client.post_json("/auth/password-reset/confirm/", &body);
-    assert_eq!(done.status, 200, "{link} {page:?} {}", done.text());
+    assert_eq!(done.status, 200, "{}", done.text());
     assert_eq!(client.post_json("/auth/password-reset/confirm/", &body).status, 400);
     // A lock, and the link that opens it.
     for _ in 0..6 {
