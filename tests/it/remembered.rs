@@ -159,3 +159,89 @@ fn m_14_a_reset_leaves_the_factor_and_asks_every_device_again() {
     let by_program = app.post_json("/token/", "", &json!({ "email": person.email, "password": BETTER }));
     assert_eq!(by_program.status, 202);
 }
+
+#[test]
+fn l_18_a_planted_session_is_replaced_after_the_second_factor() {
+    let app = house();
+    let (victim, attacker) = (person(&app), app.person("user"));
+    let mut browser = Browser::of(&app, &attacker);
+    browser.set_cookie("stagedoor_challenge", "planted.planted");
+    sign_in(&app, &mut browser, &victim, false);
+    let me = browser.fetch("GET", "/auth/me/", "", b"").json();
+    assert_eq!(me["email"], json!(victim.email));
+    for old in [attacker.session, victim.session] {
+        assert_ne!(me["session"], json!(old.to_string()));
+    }
+    assert_ne!(browser.cookie("stagedoor_access"), Some(attacker.access.as_str()));
+    assert_ne!(browser.cookie("stagedoor_refresh"), Some(attacker.refresh.as_str()));
+}
+
+#[test]
+fn m_09_a_code_for_a_sign_in_is_good_for_nothing_else() {
+    let app = house();
+    let person = person(&app);
+    app.advance(Duration::from_secs(61));
+    let before = app.mails_to(&person.email).len();
+    let begun = app.post_json("/token/", "", &json!({ "email": person.email, "password": PASSWORD }));
+    let challenge = begun.json()["challenge"].clone();
+    let code = code(&app, &person.email, before);
+    // Each of these waits for a code of its own, so that one is compared.
+    let email = &person.email;
+    assert_eq!(app.post_json("/password-reset/", "", &json!({ "email": email })).status, 202);
+    let body =
+        json!({ "email": email, "code": code, "new_password": BETTER, "new_password_confirm": BETTER });
+    let reset = app.post_json("/password-reset/confirm/", "", &body);
+    assert_eq!((reset.status, problem(&reset).as_str()), (400, "invalid-token"));
+    let strong = app.with_mfa(&app.minted(&person, |grant| grant.auth_time = app.now()));
+    let asked = app.post_json("/change-email/", &strong.bearer(), &json!({ "email": "new@example.org" }));
+    assert_eq!(asked.status, 202, "{}", asked.text());
+    let moved = app.post_json("/change-email/code/", &strong.bearer(), &json!({ "code": code }));
+    assert_eq!((moved.status, problem(&moved).as_str()), (400, "invalid-token"));
+    let verified = app.post_json("/verify-email/code/", "", &json!({ "email": email, "code": code }));
+    assert_eq!((verified.status, problem(&verified).as_str()), (400, "invalid-token"));
+    let stepped = app.post_json("/elevate/", &person.bearer(), &json!({ "code": code, "method": "email" }));
+    assert_eq!((stepped.status, problem(&stepped).as_str()), (401, "wrong-code"));
+    let done = app.post_json("/token/verify-otp/", "", &json!({ "challenge": challenge, "code": code }));
+    assert_eq!(done.status, 200, "positive control: {}", done.text());
+}
+
+#[test]
+fn l_08_a_lock_holds_at_every_door_and_mail_opens_it() {
+    let app = house();
+    let person = person(&app);
+    app.advance(Duration::from_secs(61));
+    let before = app.mails_to(&person.email).len();
+    let login = |password: &str| {
+        app.post_json("/token/", "", &json!({ "email": person.email, "password": password }))
+    };
+    let challenge = login(PASSWORD).json()["challenge"].clone();
+    let code = code(&app, &person.email, before);
+    for _ in 0..5 {
+        assert_eq!(login("Wrong-Pass-1").status, 401);
+    }
+    assert_eq!(login(PASSWORD).status, 423);
+    let form = [("email", person.email.as_str()), ("password", PASSWORD)];
+    assert_eq!(Browser::new(&app).post_form("/auth/login/", &form).status, 423);
+    let finish = app.post_json("/token/verify-otp/", "", &json!({ "challenge": challenge, "code": code }));
+    assert_eq!((finish.status, problem(&finish).as_str()), (423, "locked"));
+    // Whoever is in stays in: strangers must not be able to throw anybody out (L-09).
+    let refreshed = app.post_json("/token/refresh/", "", &json!({ "refresh": person.refresh }));
+    assert_eq!(refreshed.status, 200);
+    assert_eq!(app.post_json("/password-reset/", "", &json!({ "email": person.email })).status, 202);
+    let start = format!("{}/auth/password-reset/", app.public_url());
+    let link = until("the mail", || {
+        let mails = app.mails_to(&person.email);
+        let link = |text: &str| {
+            text.split_whitespace()
+                .find(|w| w.starts_with(&start) && w.len() > start.len())
+                .map(str::to_owned)
+        };
+        mails.iter().find_map(|m| link(&m.text))
+    });
+    let mut parts = link[start.len()..].trim_matches('/').split('/');
+    let body = json!({
+        "uid": parts.next(), "token": parts.next(), "new_password": BETTER, "new_password_confirm": BETTER,
+    });
+    assert_eq!(app.post_json("/password-reset/confirm/", "", &body).status, 200);
+    assert_eq!(login(BETTER).status, 202, "open again, and the factor is asked for");
+}
