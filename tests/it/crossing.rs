@@ -233,7 +233,7 @@ fn c_15_nothing_is_kept_for_the_next_one() {
     let app = TestApp::start();
     let (first, second) = (app.person("user"), app.person("user"));
     let public = "Cache-Control: public, max-age=3600, s-maxage=3600\r\nETag: \"1\"\r\n";
-    app.upstream().canned("/api/mine", &format!("HTTP/1.1 200 OK\r\n{public}Content-Length: 2\r\n\r\nok"));
+    app.upstream().canned("/api/mine", format!("HTTP/1.1 200 OK\r\n{public}Content-Length: 2\r\n\r\nok"));
     for n in 1..=3 {
         for person in [&first, &second] {
             let answer = app.ask(get("/api/mine", &person.bearer()));
