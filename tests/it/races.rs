@@ -106,6 +106,37 @@ fn r_02_of_fifty_uses_of_a_reset_link_at_once_one_counts() {
     assert_eq!(app.wait_for(app.store().read(notices, Vec::new())).unwrap().len(), 1);
 }
 
+/// The path of the link with `flow` in it, in a mail to somebody.
+fn link(app: &TestApp, email: &str, flow: &str) -> String {
+    let start = format!("{}/auth{flow}", app.public_url());
+    let find = |text: &str| text.split_whitespace().find(|w| w.starts_with(&start)).map(str::to_owned);
+    let found = until("a link", || app.mails_to(email).iter().find_map(|m| find(&m.text)));
+    found[app.public_url().len()..].to_owned()
+}
+
+/// What nothing but the link itself keeps from happening twice.
+#[test]
+fn r_02_of_thirty_clicks_at_once_on_what_opens_or_closes_an_account_one_counts() {
+    let app = app();
+    for (flow, action) in [("/unlock/", "account.unlocked"), ("/not-me/", "account.not_me")] {
+        let person = app.person("user");
+        app.sign_in(&person.email);
+        if flow == "/unlock/" {
+            let body = json!({ "email": person.email, "password": "Wrong-Pass-1" });
+            (0..5).for_each(|_| assert_eq!(app.post_json("/token/", "", &body).status, 401));
+        }
+        let link = link(&app, &person.email, flow);
+        let answers = at_once(&app, (0..30).map(|_| request("POST", &link, "", b"")).collect());
+        assert_eq!((count(&answers, 200), count(&answers, 400)), (1, 29), "{flow}");
+        let lines = "SELECT id FROM audit WHERE action = $1";
+        assert_eq!(
+            app.wait_for(app.store().read(lines, vec![action.into()])).unwrap().len(),
+            1,
+            "INV-7: {flow}"
+        );
+    }
+}
+
 /// Pairs of a sign-out and a refresh for five seconds, at least fifty of them.
 #[test]
 fn t_10_no_refresh_outlives_a_sign_out() {
