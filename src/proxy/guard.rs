@@ -43,6 +43,8 @@ pub struct Guard {
     proxy: Arc<HttpProxy<Front>>,
     limits: Limits,
     h2c: bool,
+    /// Whether people come by https.
+    https: bool,
     drain: Arc<Drain>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
@@ -68,12 +70,23 @@ impl Guard {
         let parts = front.parts();
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
         let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
+        let https = parts.gate.snapshot().settings().secure_cookies();
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(limits.idle_timeout);
         let mut proxy = http_proxy(conf, front);
         proxy.server_options = Some(options);
-        Self { proxy: Arc::new(proxy), limits, h2c, drain, metrics, ids, trusted, open: Mutex::default() }
+        Self {
+            proxy: Arc::new(proxy),
+            limits,
+            h2c,
+            https,
+            drain,
+            metrics,
+            ids,
+            trusted,
+            open: Mutex::default(),
+        }
     }
 
     /// `None` when the address has as many connections as it may. A trusted proxy brings those of many people and is
@@ -204,7 +217,7 @@ impl Guard {
         let client_ip = peer(&stream).map(tracing::field::display);
         let (reason, status) = (refusal.reason(), refusal.status());
         tracing::info!(request_id = %id, reason, status, client_ip, "request refused");
-        let answer = respond::raw(refusal, id);
+        let answer = respond::raw(refusal, id, self.https);
         stream.write_all(&answer).await.ok()?;
         stream.flush().await.ok()?;
         let _ = timeout(LINGER_TIME, linger(&mut stream)).await;

@@ -51,10 +51,14 @@ pub(super) fn refused(
         _ => problem(refusal, id),
     };
     if snapshot.settings().secure_cookies() {
-        let hsts = HeaderValue::from_static("max-age=31536000");
-        answer.headers.push((header::STRICT_TRANSPORT_SECURITY, hsts));
+        answer.headers.push(hsts());
     }
     answer
+}
+
+/// What every answer carries where people come by https (C-08).
+fn hsts() -> (HeaderName, HeaderValue) {
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"))
 }
 
 /// To the sign-in page, and back to where the person wanted to go: for a GET there, else to its home page.
@@ -150,8 +154,9 @@ pub(super) async fn write(
 }
 
 /// The whole answer as bytes, for a client whose head was not even read; the connection ends with it.
-pub(super) fn raw(refusal: Refusal, id: RequestId) -> Vec<u8> {
-    let answer = problem(refusal, id);
+pub(super) fn raw(refusal: Refusal, id: RequestId, https: bool) -> Vec<u8> {
+    let mut answer = problem(refusal, id);
+    answer.headers.extend(https.then(hsts));
     let reason = StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
     let mut text = format!("HTTP/1.1 {} {reason}\r\n", answer.status);
     for (name, value) in &answer.headers {

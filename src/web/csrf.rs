@@ -20,7 +20,6 @@ pub async fn layer(State(state): State<WebState>, request: Request, next: Next) 
     };
     let cookies = info.cookie_auth || state.cookies.carried(request.headers());
     if refused(request.method(), request.headers(), info.cross_site, cookies) {
-        tracing::warn!(request_id = %info.request_id, ip = %info.ip, reason = "cross_site", "refused");
         return pages::refusal(&state, request.headers(), Problem::cross_site());
     }
     next.run(request).await

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -63,6 +64,10 @@ struct Body<'a> {
     codes: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
+/// Why an answer is a refusal, in the extensions of the response; the log says it (INV-7).
+#[derive(Clone, Copy, Debug)]
+pub struct Reason(pub &'static str);
+
 impl Problem {
     /// A problem without fields and headers.
     #[must_use]
@@ -77,6 +82,12 @@ impl Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stagedoor\""));
         }
         Self { status, kind, title, detail: detail.into(), fields: Vec::new(), headers }
+    }
+
+    /// What goes along with the answer, for the log.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        Reason(self.kind)
     }
 
     /// Nothing lives at this path.
@@ -344,7 +355,8 @@ impl IntoResponse for Problem {
         };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let kind = [(CONTENT_TYPE, "application/problem+json")];
-        (self.status, *self.headers, kind, text).into_response()
+        let reason = Extension(self.reason());
+        (self.status, *self.headers, kind, reason, text).into_response()
     }
 }
 

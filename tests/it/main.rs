@@ -2,10 +2,12 @@
 //! group of cases, named by the ids of the security page where one applies.
 
 mod admin;
+mod aftermath;
 mod api_fuzz;
 mod browser;
 mod browser_driver;
 mod client;
+mod crossing;
 mod flows;
 mod flows_binary;
 mod flows_client;
@@ -31,12 +33,16 @@ mod metrics;
 mod openapi;
 mod own_account;
 mod paths;
+mod races;
 mod refresh_answers;
+mod remembered;
 mod second_factor;
+mod secrets;
 mod sessions;
 mod smtp;
 mod smtp_door;
 mod smtp_stage;
 mod streaming;
 mod support;
+mod targets;
 mod upstream_python;

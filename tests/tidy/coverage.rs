@@ -10,7 +10,27 @@ use crate::finding::Findings;
 use crate::tree::{Source, files, find_word, is_cfg_test, sources};
 
 /// The cases of the attack list that a test must carry in its name: letter, first, last.
-const CASES: &[(char, u8, u8)] = &[('I', 1, 9), ('I', 13, 17), ('P', 1, 20), ('H', 1, 10), ('J', 1, 16)];
+const CASES: &[(char, u8, u8)] = &[
+    ('I', 1, 9),
+    ('I', 13, 17),
+    ('P', 1, 20),
+    ('H', 1, 10),
+    ('J', 1, 16),
+    // L-10 as far as the limiter in this process goes: without it nobody guesses.
+    ('L', 1, 22),
+    ('M', 1, 16),
+    ('T', 1, 17),
+    ('R', 1, 17),
+    ('C', 1, 15),
+];
+
+/// Cases about what does not exist yet.
+const LATER: &[(char, u8)] = &[
+    // Clocks of two nodes that differ: needs a store that two nodes share.
+    ('T', 15),
+    // From HTTP to HTTPS: there is no TLS listener.
+    ('C', 10),
+];
 
 /// What makes a refusal of a malformed head out of its reason.
 const MALFORMED: &[&str] = &["Malformed", "malformed", "bad"];
@@ -62,7 +82,7 @@ fn every_case_has_its_test() {
         "name a test after it, such as `i_01_spoofed_names_are_dropped`",
     );
     for (letter, first, last) in CASES {
-        for number in *first..=*last {
+        for number in (*first..=*last).filter(|n| !LATER.contains(&(*letter, *n))) {
             let id = format!("{}_{number:02}", letter.to_ascii_lowercase());
             // A name may carry several ids: `p_02_p_10_targets`.
             let has = |name: &String| format!("_{name}_").contains(&format!("_{id}_"));

@@ -27,12 +27,19 @@ impl Engine for Noting {
     }
 }
 
-#[tokio::test]
-async fn l_01_every_kind_of_refusal_costs_and_says_the_same() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
+type Seen = Arc<Mutex<Vec<&'static str>>>;
+
+/// A house that notes every statement.
+fn noting(change: impl FnOnce(&mut Settings)) -> (House, Seen) {
+    let seen = Seen::default();
     let engine = crate::store::engine::sqlite::Sqlite::open(std::path::Path::new(":memory:")).unwrap();
     let store = Store::over(Arc::new(Noting { engine: Arc::new(engine), seen: Arc::clone(&seen) }));
-    let house = House::over(store, Timestamp::from_secs(1_800_000_000), |_| ());
+    (House::over(store, Timestamp::from_secs(1_800_000_000), change), seen)
+}
+
+#[tokio::test]
+async fn l_01_every_kind_of_refusal_costs_and_says_the_same() {
+    let (house, seen) = noting(|_| ());
     for email in [MINE, "off@example.org", "closed@example.org", "reset@example.org", "eve@example.org"] {
         house.member(email).await;
     }
@@ -66,4 +73,35 @@ async fn l_01_every_kind_of_refusal_costs_and_says_the_same() {
             assert_eq!((hashes, statements), (&costs[0].1, &costs[0].2), "{email}");
         }
     }
+}
+
+/// What a stranger can ask for an address: each is one read and one transaction of the same length to the caller, whatever the
+/// address is. What only the owner's mail adds (the pair and the letter) is in that one transaction.
+#[tokio::test]
+async fn l_03_asking_about_an_address_takes_the_same_way_for_all() {
+    let (house, seen) = noting(|s| {
+        s.rate_limits.resend.limit = 100;
+        s.rate_limits.password_reset_account.limit = 2;
+    });
+    for email in [MINE, "off@example.org"] {
+        house.member(email).await;
+    }
+    house.register("waiting@example.org", GOOD).await.unwrap();
+    let off = "UPDATE accounts SET disabled_at = 1 WHERE email = 'off@example.org'";
+    house.store.write(off, vec![]).await.unwrap();
+    let mut ways: Vec<(usize, &'static str)> = Vec::new();
+    for _ in 0..3 {
+        for email in [MINE, "unknown@example.org", "off@example.org", "waiting@example.org"] {
+            seen.lock().unwrap().clear();
+            let hashes = house.accounts.hasher().completed();
+            house.accounts.request_reset(email, &origin()).await.unwrap();
+            assert_eq!(house.accounts.hasher().completed(), hashes, "{email}");
+            let statements: Vec<_> = seen.lock().unwrap().drain(..).collect();
+            let reads = statements.iter().filter(|s| s.trim_start().starts_with("SELECT")).count();
+            let audits = statements.iter().filter(|s| s.contains("INTO audit")).count();
+            assert_eq!(audits, 1, "{email}: {statements:?}");
+            ways.push((reads, email));
+        }
+    }
+    assert!(ways.iter().all(|(reads, _)| *reads == ways[0].0), "{ways:?}");
 }

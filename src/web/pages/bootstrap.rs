@@ -4,10 +4,10 @@
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Field, Form, Frame, Notice, go, page};
+use super::{Field, Form, Frame, Notice, go, page, refused};
 use crate::account::Bootstrap;
 use crate::web::error::Problem;
 use crate::web::extract::{Form as Sent, Hidden, Visitor};
@@ -57,7 +57,7 @@ pub async fn send(
         Err(error) => {
             let problem = Problem::from(error);
             let again = BootstrapPage { frame: Frame::of(&state.settings), form: form.refused(&problem) };
-            (*problem.headers, page(problem.status, &again)).into_response()
+            refused(problem, &again)
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::verify::choose_password;
-use super::{Field, Form, Frame, Notice, go, page};
+use super::{Field, Form, Frame, Notice, go, page, refused};
 use crate::account::{Error, Proved};
 use crate::web::error::Problem;
 use crate::web::extract::{Form as Sent, Query, Visitor};
@@ -75,7 +75,7 @@ fn again(state: &WebState, email: &str, error: Error) -> Response {
     let problem = Problem::from(error);
     let form = fields(email).refused(&problem);
     let again = CheckMailPage { frame: Frame::of(&state.settings), form };
-    (*problem.headers, page(problem.status, &again)).into_response()
+    refused(problem, &again)
 }
 
 pub(super) fn fields(email: &str) -> Form {

@@ -3,11 +3,12 @@
 use std::any::Any;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::frame::{Frame, wants_html};
+use super::frame::{Frame, page, wants_html};
 use crate::web::error::Problem;
 use crate::web::extract::is_form;
 use crate::web::{Settings, WebState};
@@ -43,10 +44,17 @@ pub fn error_page(
 pub fn refusal(state: &WebState, headers: &HeaderMap, problem: Problem) -> Response {
     if wants_html(headers) || is_form(headers) {
         let text = error_page(&state.settings, problem.status, problem.title, &problem.detail, "");
-        (problem.status, *problem.headers, Html(text)).into_response()
+        let reason = problem.reason();
+        (problem.status, *problem.headers, Extension(reason), Html(text)).into_response()
     } else {
         problem.into_response()
     }
+}
+
+/// A page again, with what was wrong on it.
+pub fn refused(problem: Problem, again: &impl Template) -> Response {
+    let reason = problem.reason();
+    (*problem.headers, Extension(reason), page(problem.status, again)).into_response()
 }
 
 /// No such path.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::link::failed;
-use super::{Field, Form, Frame, Notice, go, page};
+use super::{Field, Form, Frame, Notice, go, page, refused};
 use crate::account::{Error, NewPassword, Proof, Reset};
 use crate::model::Secret;
 use crate::web::error::Problem;
@@ -73,7 +73,7 @@ pub async fn send(
             let problem = Problem::from(error);
             let form = request_fields(&input.email).refused(&problem);
             let again = ForgotPage { frame: Frame::of(&state.settings), form };
-            (*problem.headers, page(problem.status, &again)).into_response()
+            refused(problem, &again)
         }
     }
 }
@@ -132,7 +132,7 @@ pub async fn confirm(
             let form =
                 if dead && !by_link { form.refused_at("code", &problem) } else { form.refused(&problem) };
             let again = ResetPage { frame: Frame::of(&state.settings), form, uid, token };
-            (*problem.headers, page(problem.status, &again)).into_response()
+            refused(problem, &again)
         }
     }
 }

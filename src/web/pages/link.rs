@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Frame, page, refusal};
+use super::{Frame, page, refusal, refused};
 use crate::account::Error;
 use crate::web::WebState;
 use crate::web::extract::{Form as Sent, Visitor};
@@ -186,7 +186,7 @@ fn tell(state: &WebState, headers: &HeaderMap, words: &'static Words, done: Resu
 
 pub(super) fn failed(state: &WebState, headers: &HeaderMap, error: Error) -> Response {
     if matches!(error, Error::InvalidToken) {
-        return page(StatusCode::BAD_REQUEST, &LinkFailedPage { frame: Frame::of(&state.settings) });
+        return refused(error.into(), &LinkFailedPage { frame: Frame::of(&state.settings) });
     }
     refusal(state, headers, error.into())
 }

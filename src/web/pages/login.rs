@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Field, Form, Frame, go, go_to, page, second_factor};
+use super::{Field, Form, Frame, go, go_to, page, refused, second_factor};
 use crate::account::{Login, SignIn};
 use crate::web::api::logout::replaced;
 use crate::web::error::Problem;
@@ -89,7 +89,7 @@ pub async fn send(
                 next: target.to_owned(),
                 mac: mac.to_owned(),
             };
-            (*problem.headers, page(problem.status, &again)).into_response()
+            refused(problem, &again)
         }
     }
 }

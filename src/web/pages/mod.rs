@@ -15,7 +15,7 @@ pub mod register;
 pub mod second_factor;
 pub mod verify;
 
-pub use errors::{error_page, method_not_allowed, not_found, panicked, refusal};
+pub use errors::{error_page, method_not_allowed, not_found, panicked, refusal, refused};
 pub use form::{Field, Form};
 pub use frame::{Frame, Notice, go, go_to, page};
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Field, Form, Frame, Notice, go, page, role_title};
+use super::{Field, Form, Frame, Notice, go, page, refused, role_title};
 use crate::account::{OpenRole, PasswordSettings, Register};
 use crate::web::error::Problem;
 use crate::web::extract::{Caller, Form as Sent, Hidden, Visitor};
@@ -83,7 +83,7 @@ pub async fn send(
                 roles: choices(&state.accounts.open_roles(), &input.role),
                 role_errors: of_role.map(|f| f.message.clone()).collect(),
             };
-            (*problem.headers, page(problem.status, &again)).into_response()
+            refused(problem, &again)
         }
     }
 }

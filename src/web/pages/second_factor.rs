@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::login::target;
-use super::{Field, Form, Frame, Notice, go, go_to, page};
+use super::{Field, Form, Frame, Notice, go, go_to, page, refused};
 use crate::account::{Error, Finish, Method};
 use crate::model::Secret;
 use crate::web::api::logout::replaced;
@@ -125,7 +125,7 @@ pub async fn send(
             let method = method.or(methods.first().copied()).unwrap_or(Method::Email);
             let form = fields(method).refused_at("code", &problem);
             let again = of(Frame::of(&state.settings), method, &methods, &Onward { next, mac }, form);
-            (*problem.headers, page(problem.status, &again)).into_response()
+            refused(problem, &again)
         }
     }
 }
@@ -153,7 +153,7 @@ pub async fn resend(
             let methods = state.accounts.challenge_methods(&token, Some(&binding)).await.unwrap_or_default();
             let form = fields(Method::Email).refused(&problem);
             let again = of(Frame::of(&state.settings), Method::Email, &methods, &Onward { next, mac }, form);
-            (*problem.headers, page(problem.status, &again)).into_response()
+            refused(problem, &again)
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Frame, Notice, go, page, refusal};
+use super::{Frame, Notice, go, page, refusal, refused};
 use crate::account::{Error, Proved};
 use crate::web::extract::{Form as Sent, Visitor};
 use crate::web::{WebState, routes};
@@ -80,7 +80,7 @@ pub async fn done(State(state): State<WebState>) -> Response {
 
 fn failed(state: &WebState, headers: &HeaderMap, error: Error) -> Response {
     if matches!(error, Error::InvalidToken) {
-        return page(StatusCode::BAD_REQUEST, &VerifyFailedPage { frame: Frame::of(&state.settings) });
+        return refused(error.into(), &VerifyFailedPage { frame: Frame::of(&state.settings) });
     }
     refusal(state, headers, error.into())
 }
