@@ -54,7 +54,7 @@ pub enum Notice {
     SignedOut,
     /// A mail with a link to choose a password is on its way.
     ResetSent,
-    /// The new password counts.
+    /// The new password is set.
     PasswordReset,
     /// Another code is on its way.
     CodeSent,
@@ -98,7 +98,7 @@ impl Notice {
             Self::Resent => "If that address waits for confirmation, a new mail is on its way.",
             Self::SignedOut => "You are signed out.",
             Self::ResetSent => "If that address has an account, a mail with a link and a code is on its way.",
-            Self::PasswordReset => "Your new password counts. Sign in with it.",
+            Self::PasswordReset => "Your new password is set. Sign in with it.",
             Self::CodeSent => "A new code is on its way.",
             Self::Expired => "That took too long or was tried too often. Please sign in again.",
             Self::AdminMade => "The account is ready. Sign in with it.",

@@ -68,7 +68,8 @@ fn principal(name: &str) -> Principal {
 
 fn login(form: Form, notice: &str) -> LoginPage {
     let frame = Frame::of(&settings()).with_notice(notice);
-    LoginPage { frame, form, keep: false, not_activated: false, next: String::new(), mac: String::new() }
+    let (next, mac) = (String::new(), String::new());
+    LoginPage { frame, form, keep: false, refusal: "", registration: true, next, mac }
 }
 
 fn open_roles() -> Vec<OpenRole> {
@@ -87,6 +88,7 @@ fn register(name: &str, email: &str, problem: Option<&Problem>) -> RegisterPage 
         form: problem.map_or_else(|| register::fields(&rules(), name, email), |p| form.refused(p)),
         roles: register::choices(&open_roles(), ""),
         role_errors: vec![],
+        closed: false,
     }
 }
 
