@@ -4,6 +4,7 @@
 mod admin;
 mod api_fuzz;
 mod browser;
+mod browser_accounts;
 mod browser_driver;
 mod client;
 mod flows;
@@ -30,6 +31,9 @@ mod leftovers;
 mod metrics;
 mod openapi;
 mod own_account;
+mod pages_factor;
+mod pages_mailed;
+mod pages_reset;
 mod paths;
 mod refresh_answers;
 mod second_factor;
