@@ -39,7 +39,7 @@ pub async fn show(State(state): State<WebState>, headers: HeaderMap) -> Response
             let form = fields(&state, "", "", "");
             page(StatusCode::OK, &BootstrapPage { frame: Frame::of(&state.settings), form })
         }
-        Ok(false) => refusal(&state, &headers, Problem::bootstrap_over()),
+        Ok(false) => over(&state),
         Err(error) => refusal(&state, &headers, error.into()),
     }
 }
@@ -68,6 +68,13 @@ pub async fn send(
             (*problem.headers, page(problem.status, &again)).into_response()
         }
     }
+}
+
+/// There is nothing to be made, so there is no form.
+fn over(state: &WebState) -> Response {
+    let problem = Problem::bootstrap_over();
+    let form = Form { message: Some(problem.detail.clone()), fields: Vec::new() };
+    page(problem.status, &BootstrapPage { frame: Frame::of(&state.settings), form })
 }
 
 fn fields(state: &WebState, token: &str, name: &str, email: &str) -> Form {
