@@ -92,7 +92,7 @@ fn a_closed_account_is_kept_on_its_page() {
     let mut browser = Browser::new(&app);
     let refused = sign_in(&mut browser, &person.email);
     assert!(
-        refused.status == 403 && refused.text().contains("open the link in the mail"),
+        refused.status == 403 && refused.text().contains("before the day that the mail names"),
         "{}",
         refused.text()
     );

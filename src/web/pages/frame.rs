@@ -20,6 +20,8 @@ pub struct Frame {
     pub assets: AssetNames,
     /// What the step before has done.
     pub notice: Option<&'static str>,
+    /// Whether that is bad news.
+    pub sorry: bool,
 }
 
 impl Frame {
@@ -32,13 +34,16 @@ impl Frame {
             home: "/",
             assets: names(),
             notice: None,
+            sorry: false,
         }
     }
 
     /// With the notice of that id; other words say nothing.
     #[must_use]
     pub fn with_notice(mut self, id: &str) -> Self {
-        self.notice = Notice::ALL.iter().find(|n| n.id() == id).map(|n| n.text());
+        let notice = Notice::ALL.iter().find(|n| n.id() == id);
+        self.notice = notice.map(|n| n.text());
+        self.sorry = notice == Some(&Notice::Expired);
         self
     }
 }

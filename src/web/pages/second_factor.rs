@@ -219,7 +219,7 @@ fn lead(method: Method, methods: &[Method]) -> &'static str {
     match method {
         Method::Totp => "Open your authenticator app and type the code it shows.",
         Method::Email if methods.first() == Some(&Method::Email) => {
-            "Type the code that we sent to your e-mail address. It may take a minute to arrive."
+            "Type the code that we have mailed to you. It may take a minute to arrive."
         }
         Method::Email => "Type the code from our newest mail. If you have none yet, have one sent.",
         Method::Recovery => "Type one of the recovery codes you kept. It works once.",
