@@ -41,6 +41,16 @@ impl Accounts {
         Ok(open.map(|nonce| Secret::new(self.page(&format!("/bootstrap/#{}", self.bootstrap_token(nonce))))))
     }
 
+    /// Whether that link would make somebody an admin now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn bootstrap_open(&self) -> Result<bool, Error> {
+        let roles = self.settings.admin_roles();
+        let possible = !roles.is_empty() && self.store.bootstrap().await?.is_some();
+        Ok(possible && !self.store.has_admin(&roles, None).await?)
+    }
+
     fn bootstrap_token(&self, nonce: [u8; 32]) -> String {
         URL_SAFE_NO_PAD.encode(self.vault.mac("bootstrap", &[&nonce]))
     }

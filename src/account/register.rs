@@ -89,13 +89,19 @@ impl Fresh {
 }
 
 impl Accounts {
+    /// Whether people make their accounts themselves.
+    #[must_use]
+    pub const fn registration_open(&self) -> bool {
+        self.settings.registration.enabled
+    }
+
     /// Registers a person. The same answer whether the address has an account or not.
     ///
     /// # Errors
     /// [`Error::RegistrationClosed`], [`Error::Limited`], [`Error::Invalid`] with every broken rule, [`Error::Busy`] before anything was hashed,
     /// [`Error::Unavailable`].
     pub async fn register(&self, typed: Register, origin: &Origin) -> Result<(), Error> {
-        if !self.settings.registration.enabled {
+        if !self.registration_open() {
             return Err(Error::RegistrationClosed);
         }
         self.throttle("register", &origin.ip.bucket().to_string(), self.settings.rate_limits.register)

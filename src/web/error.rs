@@ -270,7 +270,7 @@ impl From<Error> for Problem {
                 S::FORBIDDEN,
                 "password-reset-required",
                 "Password reset required",
-                "This password is not taken any more. Ask for a new one by e-mail.",
+                "This password no longer works. Choose a new one by e-mail.",
             ),
             Error::Closed => Self::new(
                 S::FORBIDDEN,

@@ -65,7 +65,7 @@ fn fill_registration(browser: &Browser, name: &str, email: &str) {
 }
 
 /// No message of the console, but for the statuses that are the point of the test.
-fn quiet(browser: &Browser, expected_statuses: &[u16]) {
+pub fn quiet(browser: &Browser, expected_statuses: &[u16]) {
     let expected =
         |line: &String| expected_statuses.iter().any(|s| line.contains(&format!("status of {s} ")));
     let complaints: Vec<_> = browser.complaints().into_iter().filter(|line| !expected(line)).collect();
@@ -233,7 +233,7 @@ fn everything_works_without_javascript() {
 }
 
 /// The error is in the field's own block, tied to the field for screen readers, and linked from a summary.
-fn beside(browser: &Browser, field: &str, words: &str) {
+pub fn beside(browser: &Browser, field: &str, words: &str) {
     let error = format!("#{field}-error");
     assert!(browser.text_of(&format!(".field.bad > {error}")).contains(words), "{field}: {}", browser.text());
     let described = browser.attribute(&format!("#{field}"), "aria-describedby").unwrap_or_default();

@@ -7,13 +7,14 @@ use crate::support::{Answer, Browser, PASSWORD, TestApp, request};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
-fn location(answer: &Answer) -> &str {
+/// Where a form leads on.
+pub fn location(answer: &Answer) -> &str {
     assert_eq!(answer.status, 303, "{}", answer.text());
     answer.field("location").expect("a location")
 }
 
 /// The value of a hidden field.
-fn hidden(page: &str, name: &str) -> String {
+pub fn hidden(page: &str, name: &str) -> String {
     let start = format!("name=\"{name}\" value=\"");
     let rest = page.split_once(&start).unwrap_or_else(|| panic!("no {name}: {page}")).1;
     rest.split('"').next().unwrap_or_default().replace("&#38;", "&").replace("&amp;", "&")

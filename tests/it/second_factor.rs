@@ -14,7 +14,7 @@ fn house() -> TestApp {
 }
 
 /// A call in somebody's name, with a JSON body or without one.
-fn call(app: &TestApp, access: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+pub fn call(app: &TestApp, access: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
     let bearer = format!("Authorization: Bearer {access}\r\n");
     match body {
         Some(body) => {
@@ -50,14 +50,14 @@ fn finish(app: &TestApp, challenge: &str, code: &str) -> Answer {
 }
 
 /// The code in the `n`-th mail (from 0).
-fn mailed_code(app: &TestApp, person: &Person, n: usize) -> String {
+pub fn mailed_code(app: &TestApp, person: &Person, n: usize) -> String {
     let mail = app.mail_to(&person.email, n);
     let is_code = |w: &&str| w.len() == 6 && w.bytes().all(|b| b.is_ascii_digit());
     mail.text.split_whitespace().find(is_code).expect("a code").to_owned()
 }
 
 /// Somebody who has just switched codes by mail on; one mail says so.
-fn with_mail(app: &TestApp) -> Person {
+pub fn with_mail(app: &TestApp) -> Person {
     let person = app.person("user");
     let on = call(app, &person.access, "POST", "/auth/2fa/email/", None);
     assert_eq!((on.status, on.json()), (200, json!({ "enabled": true })));
@@ -66,7 +66,7 @@ fn with_mail(app: &TestApp) -> Person {
 }
 
 /// What the app shows.
-fn shown(secret: &str, at: i64) -> String {
+pub fn shown(secret: &str, at: i64) -> String {
     let value = |c: u8| if c.is_ascii_digit() { c - b'2' + 26 } else { c - b'A' };
     let bits: Vec<u8> = secret.bytes().flat_map(|c| (0..5).rev().map(move |n| value(c) >> n & 1)).collect();
     let seed: Vec<u8> = bits.chunks(8).map(|byte| byte.iter().fold(0, |all, bit| all << 1 | bit)).collect();

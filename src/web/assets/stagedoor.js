@@ -6,9 +6,10 @@ document.querySelector(".summary")?.focus();
 
 // A secret behind the # of a link belongs into the field that asks for it.
 const secret = document.querySelector("input[name=token]:not([type=hidden])");
-if (secret && location.hash.length > 1) {
-  secret.value = decodeURIComponent(location.hash.slice(1));
+if (secret && location.hash.length > 32) {
+  secret.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
+  document.querySelector("input[name=name]")?.focus();
 }
 
 // Show what was typed.

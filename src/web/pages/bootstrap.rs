@@ -3,12 +3,12 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Field, Form, Frame, Notice, go, page, refused};
-use crate::account::Bootstrap;
+use super::{Field, Form, Frame, Notice, go, page, refusal, refused};
+use crate::account::{Bootstrap, Error};
 use crate::web::error::Problem;
 use crate::web::extract::{Form as Sent, Hidden, Visitor};
 use crate::web::{WebState, routes};
@@ -32,10 +32,16 @@ pub struct Input {
     password_confirm: Hidden,
 }
 
-/// `GET /bootstrap/`
-pub async fn show(State(state): State<WebState>) -> Response {
-    let form = fields(&state, "", "", "");
-    page(StatusCode::OK, &BootstrapPage { frame: Frame::of(&state.settings), form })
+/// `GET /bootstrap/`; changes nothing.
+pub async fn show(State(state): State<WebState>, headers: HeaderMap) -> Response {
+    match state.accounts.bootstrap_open().await {
+        Ok(true) => {
+            let form = fields(&state, "", "", "");
+            page(StatusCode::OK, &BootstrapPage { frame: Frame::of(&state.settings), form })
+        }
+        Ok(false) => over(&state),
+        Err(error) => refusal(&state, &headers, error.into()),
+    }
 }
 
 /// `POST /bootstrap/` (form) -> 303 to the sign-in page.
@@ -55,16 +61,29 @@ pub async fn send(
     match state.accounts.bootstrap(wanted, &origin).await {
         Ok(_) => go(&state.settings, routes::LOGIN, Some(Notice::AdminMade)),
         Err(error) => {
-            let problem = Problem::from(error);
-            let again = BootstrapPage { frame: Frame::of(&state.settings), form: form.refused(&problem) };
+            let of_secret = matches!(error, Error::InvalidToken);
+            let problem = if of_secret { Problem::bootstrap_over() } else { Problem::from(error) };
+            let form = if of_secret { form.refused_at("token", &problem) } else { form.refused(&problem) };
+            let again = BootstrapPage { frame: Frame::of(&state.settings), form };
             refused(problem, &again)
         }
     }
 }
 
+/// There is nothing to be made, so there is no form.
+fn over(state: &WebState) -> Response {
+    let problem = Problem::bootstrap_over();
+    let form = Form { message: Some(problem.detail.clone()), fields: Vec::new() };
+    page(problem.status, &BootstrapPage { frame: Frame::of(&state.settings), form })
+}
+
 fn fields(state: &WebState, token: &str, name: &str, email: &str) -> Form {
     Form::new(vec![
-        Field::text("token", "Secret from the link", "off", token),
+        Field {
+            hint: "What stands behind the # of the link. It fills itself in when you open the whole link."
+                .into(),
+            ..Field::text("token", "Secret from the link", "off", token)
+        },
         Field::text("name", "Full name", "name", name),
         Field::email(email),
         Field::new_password(&state.password),

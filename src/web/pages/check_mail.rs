@@ -72,8 +72,10 @@ pub async fn resend(
 }
 
 fn again(state: &WebState, email: &str, error: Error) -> Response {
+    let of_code = matches!(error, Error::InvalidToken);
     let problem = Problem::from(error);
-    let form = fields(email).refused(&problem);
+    let form = fields(email);
+    let form = if of_code { form.refused_at("code", &problem) } else { form.refused(&problem) };
     let again = CheckMailPage { frame: Frame::of(&state.settings), form };
     refused(problem, &again)
 }

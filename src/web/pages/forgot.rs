@@ -107,6 +107,7 @@ pub async fn link(
 pub async fn confirm(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
+    headers: HeaderMap,
     Sent(input): Sent<NewPasswordForm>,
 ) -> Response {
     let by_link = !input.uid.is_empty();
@@ -127,10 +128,12 @@ pub async fn confirm(
         }
         Err(error) => {
             let dead = matches!(error, Error::InvalidToken);
+            if dead && by_link {
+                return failed(&state, &headers, error);
+            }
             let problem = Problem::from(error);
             let form = fields(&state, (!by_link).then_some(input.email.as_str()));
-            let form =
-                if dead && !by_link { form.refused_at("code", &problem) } else { form.refused(&problem) };
+            let form = if dead { form.refused_at("code", &problem) } else { form.refused(&problem) };
             let again = ResetPage { frame: Frame::of(&state.settings), form, uid, token };
             refused(problem, &again)
         }

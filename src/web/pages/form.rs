@@ -3,6 +3,9 @@
 use crate::account::{PasswordPolicy, PasswordSettings};
 use crate::web::error::Problem;
 
+/// What stands above fields that have their own messages.
+const MARKED: &str = "Please correct the fields that are marked.";
+
 /// One form.
 #[derive(Default)]
 pub struct Form {
@@ -62,12 +65,14 @@ impl Form {
         self
     }
 
-    /// The same form with the message beside one field too, for what concerns that field as a whole.
+    /// The same form with the message beside one field, for what concerns that field alone.
     #[must_use]
     pub fn refused_at(self, name: &str, problem: &Problem) -> Self {
         let mut form = self.refused(problem);
         if let Some(field) = form.fields.iter_mut().find(|f| f.name == name && f.errors.is_empty()) {
             field.errors.push(problem.detail.clone());
+            // The summary repeats the sentence as the link to the field.
+            form.message = Some(MARKED.to_owned());
         }
         form
     }

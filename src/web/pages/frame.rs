@@ -20,6 +20,8 @@ pub struct Frame {
     pub assets: AssetNames,
     /// What the step before has done.
     pub notice: Option<&'static str>,
+    /// Whether that is bad news.
+    pub sorry: bool,
 }
 
 impl Frame {
@@ -32,13 +34,16 @@ impl Frame {
             home: "/",
             assets: names(),
             notice: None,
+            sorry: false,
         }
     }
 
     /// With the notice of that id; other words say nothing.
     #[must_use]
     pub fn with_notice(mut self, id: &str) -> Self {
-        self.notice = Notice::ALL.iter().find(|n| n.id() == id).map(|n| n.text());
+        let notice = Notice::ALL.iter().find(|n| n.id() == id);
+        self.notice = notice.map(|n| n.text());
+        self.sorry = notice == Some(&Notice::Expired);
         self
     }
 }
@@ -56,7 +61,7 @@ pub enum Notice {
     ResetSent,
     /// The address is proved, the password has to be chosen.
     ChoosePassword,
-    /// The new password counts.
+    /// The new password is set.
     PasswordReset,
     /// Another code is on its way.
     CodeSent,
@@ -106,7 +111,7 @@ impl Notice {
                 "Your address is confirmed. It was registered more than once, so choose your password now: a mail with a \
                  link and a code is on its way."
             }
-            Self::PasswordReset => "Your new password counts. Sign in with it.",
+            Self::PasswordReset => "Your new password is set. Sign in with it.",
             Self::CodeSent => "A new code is on its way.",
             Self::Expired => "That took too long or was tried too often. Please sign in again.",
             Self::AdminMade => "The account is ready. Sign in with it.",

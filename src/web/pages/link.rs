@@ -55,7 +55,7 @@ pub(super) static UNLOCK: Words = Words {
     title: "Unlock your account",
     lead: "Too many failed sign-ins have locked your account. One click opens it again.",
     button: "Unlock my account",
-    hint: "Was it not you who tried? Then leave it locked; it opens by itself.",
+    hint: "If it was not you who tried, leave it locked; it opens by itself.",
     done_title: "Your account is open again",
     done_lead: "You can sign in now.",
     next: "/login/",
@@ -68,14 +68,14 @@ pub(super) static NOT_ME: Words = Words {
     button: "Sign everybody out",
     hint: "Was it you after all? Then close this page; nothing happens.",
     done_title: "Everybody is signed out",
-    done_lead: "The old password is not taken any more. Choose a new one now.",
+    done_lead: "Your old password no longer works. Choose a new one now.",
     next: "/password-reset/",
     next_label: "Choose a new password",
 };
 
 pub(super) static CHANGE_EMAIL: Words = Words {
     title: "Confirm your new address",
-    lead: "From then on your account uses this address, and you sign in with it.",
+    lead: "Your account will use this address, and you will sign in with it.",
     button: "Use this address",
     hint: "You did not ask for this? Then close this page; nothing happens.",
     done_title: "Your address is changed",
@@ -86,7 +86,7 @@ pub(super) static CHANGE_EMAIL: Words = Words {
 
 pub(super) static KEEP_ACCOUNT: Words = Words {
     title: "Keep your account",
-    lead: "Your account is closed and about to be deleted. One click, and it is yours again.",
+    lead: "Your account is closed and will be deleted soon. One click keeps it.",
     button: "Keep my account",
     hint: "You still want it deleted? Then close this page.",
     done_title: "Your account stays",

@@ -20,7 +20,9 @@ pub struct LoginPage {
     pub(super) frame: Frame,
     pub(super) form: Form,
     pub(super) keep: bool,
-    pub(super) not_activated: bool,
+    /// The stable word of the refusal: the page says where to go from there.
+    pub(super) refusal: &'static str,
+    pub(super) registration: bool,
     pub(super) next: String,
     pub(super) mac: String,
 }
@@ -48,7 +50,8 @@ pub async fn show(State(state): State<WebState>, Caller(caller): Caller, query: 
         frame: Frame::of(&state.settings).with_notice(query.get("notice")),
         form: fields(&email),
         keep: false,
-        not_activated: false,
+        refusal: "",
+        registration: state.accounts.registration_open(),
         next: target.to_owned(),
         mac: mac.to_owned(),
     };
@@ -85,7 +88,8 @@ pub async fn send(
                 frame: Frame::of(&state.settings),
                 form: fields(&input.email).refused(&problem),
                 keep,
-                not_activated: problem.kind == "not-activated",
+                refusal: problem.kind,
+                registration: state.accounts.registration_open(),
                 next: target.to_owned(),
                 mac: mac.to_owned(),
             };

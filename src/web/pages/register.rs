@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::{Field, Form, Frame, Notice, go, page, refused, role_title};
-use crate::account::{OpenRole, PasswordSettings, Register};
+use crate::account::{Error, OpenRole, PasswordSettings, Register};
 use crate::web::error::Problem;
 use crate::web::extract::{Caller, Form as Sent, Hidden, Visitor};
 use crate::web::{WebState, routes};
@@ -20,6 +20,8 @@ pub struct RegisterPage {
     pub(super) form: Form,
     pub(super) roles: Vec<Choice>,
     pub(super) role_errors: Vec<String>,
+    /// Only administrators make accounts here; there is no form.
+    pub(super) closed: bool,
 }
 
 /// A role to pick.
@@ -46,11 +48,15 @@ pub async fn show(State(state): State<WebState>, Caller(caller): Caller) -> Resp
     if caller.is_some() {
         return go(&state.settings, routes::HOME, None);
     }
+    if !state.accounts.registration_open() {
+        return closed(&state, &Problem::from(Error::RegistrationClosed));
+    }
     let register = RegisterPage {
         frame: Frame::of(&state.settings),
         form: fields(&state.password, "", ""),
         roles: choices(&state.accounts.open_roles(), ""),
         role_errors: Vec::new(),
+        closed: false,
     };
     page(StatusCode::OK, &register)
 }
@@ -74,6 +80,7 @@ pub async fn send(
             state.cookies.remember_mail(&input.email, &state.settings.auth_prefix, &mut headers);
             (headers, go(&state.settings, routes::CHECK_MAIL, Some(Notice::Registered))).into_response()
         }
+        Err(error @ Error::RegistrationClosed) => closed(&state, &error.into()),
         Err(error) => {
             let problem = Problem::from(error);
             let of_role = problem.fields.iter().filter(|f| f.field == "role");
@@ -82,10 +89,22 @@ pub async fn send(
                 form: fields(&state.password, &input.name, &input.email).refused(&problem),
                 roles: choices(&state.accounts.open_roles(), &input.role),
                 role_errors: of_role.map(|f| f.message.clone()).collect(),
+                closed: false,
             };
             refused(problem, &again)
         }
     }
+}
+
+fn closed(state: &WebState, problem: &Problem) -> Response {
+    let register = RegisterPage {
+        frame: Frame::of(&state.settings),
+        form: Form { message: Some(problem.detail.clone()), fields: Vec::new() },
+        roles: Vec::new(),
+        role_errors: Vec::new(),
+        closed: true,
+    };
+    page(problem.status, &register)
 }
 
 pub(super) fn fields(rules: &PasswordSettings, name: &str, email: &str) -> Form {

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::login::target;
-use super::{Field, Form, Frame, Notice, go, go_to, page, refused};
+use super::{Field, Form, Frame, Notice, go, go_to, page, refusal, refused};
 use crate::account::{Error, Finish, Method};
 use crate::model::Secret;
 use crate::web::api::logout::replaced;
@@ -25,11 +25,13 @@ pub struct SecondFactorPage {
     pub(super) lead: &'static str,
     pub(super) method: &'static str,
     pub(super) others: Vec<Other>,
+    pub(super) by_mail: bool,
+    pub(super) remember: bool,
     pub(super) next: String,
     pub(super) mac: String,
 }
 
-/// Another way to prove it.
+/// Another way to prove it, for which nothing has to be sent.
 pub struct Other {
     pub(super) method: &'static str,
     pub(super) label: &'static str,
@@ -72,21 +74,26 @@ fn waiting(state: &WebState, headers: &HeaderMap) -> Option<(Secret, Secret)> {
     Some((Secret::new(token), Secret::new(binding)))
 }
 
+/// Back to the sign-in page, which says why; where the person wanted to go is not forgotten.
+fn start_again(state: &WebState, on: &Onward<'_>) -> Response {
+    let path = format!("{}{}", state.settings.auth_prefix, routes::LOGIN);
+    go_to(&format!("{path}?notice={}{}", Notice::Expired.id(), onward(on)))
+}
+
 /// `GET /second-factor/?method=…&next=…&mac=…`
 pub async fn show(State(state): State<WebState>, headers: HeaderMap, query: Query) -> Response {
-    let Some((token, binding)) = waiting(&state, &headers) else {
-        return go(&state.settings, routes::LOGIN, None);
-    };
-    let Ok(methods) = state.accounts.challenge_methods(&token, Some(&binding)).await else {
-        return go(&state.settings, routes::LOGIN, None);
-    };
-    let wanted = Method::parse(query.get("method")).filter(|m| methods.contains(m));
-    let Some(method) = wanted.or(methods.first().copied()) else {
-        return go(&state.settings, routes::LOGIN, None);
-    };
     let (next, mac) = target(&state, query.get("next"), query.get("mac"));
+    let on = Onward { next, mac };
+    let Some((token, binding)) = waiting(&state, &headers) else { return start_again(&state, &on) };
+    let methods = match state.accounts.challenge_methods(&token, Some(&binding)).await {
+        Ok(methods) => methods,
+        Err(Error::InvalidChallenge) => return start_again(&state, &on),
+        Err(error) => return refusal(&state, &headers, error.into()),
+    };
+    let wanted = Method::parse(query.get("method"));
+    let Some(method) = one_of(&methods, wanted) else { return start_again(&state, &on) };
     let frame = Frame::of(&state.settings).with_notice(query.get("notice"));
-    page(StatusCode::OK, &of(frame, method, &methods, &Onward { next, mac }, fields(method)))
+    page(StatusCode::OK, &of(frame, method, &methods, &on, fields(method)))
 }
 
 /// `POST /second-factor/` (form) -> 303 with cookies.
@@ -97,18 +104,18 @@ pub async fn send(
     headers: HeaderMap,
     Sent(input): Sent<Input>,
 ) -> Response {
-    let Some((token, binding)) = waiting(&state, &headers) else {
-        return go(&state.settings, routes::LOGIN, None);
-    };
+    let (next, mac) = target(&state, &input.next, &input.mac);
+    let on = Onward { next, mac };
+    let Some((token, binding)) = waiting(&state, &headers) else { return start_again(&state, &on) };
     let method = Method::parse(&input.method);
+    let remember = !input.remember.is_empty();
     let finish = Finish {
         challenge: Secret::new(token.expose()),
         code: Secret::new(typed(&input.code, method)),
         method,
-        remember: !input.remember.is_empty(),
+        remember,
         browser: Some(Secret::new(binding.expose())),
     };
-    let (next, mac) = target(&state, &input.next, &input.mac);
     match state.accounts.verify_otp(finish, &origin).await {
         Ok(signed_in) => {
             replaced(&state, presented, &origin).await;
@@ -118,13 +125,16 @@ pub async fn send(
             let on = if next.is_empty() { go(&state.settings, routes::HOME, None) } else { go_to(next) };
             (headers, on).into_response()
         }
-        Err(Error::InvalidChallenge) => go(&state.settings, routes::LOGIN, Some(Notice::Expired)),
+        Err(Error::InvalidChallenge) => start_again(&state, &on),
         Err(error) => {
+            let of_code = matches!(error, Error::WrongCode);
             let problem = Problem::from(error);
             let methods = state.accounts.challenge_methods(&token, Some(&binding)).await.unwrap_or_default();
-            let method = method.or(methods.first().copied()).unwrap_or(Method::Email);
-            let form = fields(method).refused_at("code", &problem);
-            let again = of(Frame::of(&state.settings), method, &methods, &Onward { next, mac }, form);
+            let Some(method) = one_of(&methods, method) else { return start_again(&state, &on) };
+            let form = fields(method);
+            let form = if of_code { form.refused_at("code", &problem) } else { form.refused(&problem) };
+            let again = of(Frame::of(&state.settings), method, &methods, &on, form);
+            let again = SecondFactorPage { remember, ..again };
             refused(problem, &again)
         }
     }
@@ -137,25 +147,36 @@ pub async fn resend(
     headers: HeaderMap,
     Sent(input): Sent<Input>,
 ) -> Response {
-    let Some((token, binding)) = waiting(&state, &headers) else {
-        return go(&state.settings, routes::LOGIN, None);
-    };
     let (next, mac) = target(&state, &input.next, &input.mac);
+    let on = Onward { next, mac };
+    let Some((token, binding)) = waiting(&state, &headers) else { return start_again(&state, &on) };
     match state.accounts.resend_otp(&token, Some(&binding), &origin).await {
         Ok(()) => {
             let path = format!("{}{}", state.settings.auth_prefix, routes::SECOND_FACTOR);
-            let query = onward(&Onward { next, mac });
-            go_to(&format!("{path}?method=email&notice={}{query}", Notice::CodeSent.id()))
+            let query = onward(&on);
+            let mut headers = HeaderMap::new();
+            // The challenge lives as long as the newest code, and so does what binds it to this browser.
+            let cookie = Secret::new(format!("{}.{}", token.expose(), binding.expose()));
+            state.cookies.bind_challenge(&cookie, state.accounts.challenge_life(), &mut headers);
+            let back = go_to(&format!("{path}?method=email&notice={}{query}", Notice::CodeSent.id()));
+            (headers, back).into_response()
         }
-        Err(Error::InvalidChallenge) => go(&state.settings, routes::LOGIN, Some(Notice::Expired)),
+        Err(Error::InvalidChallenge) => start_again(&state, &on),
         Err(error) => {
             let problem = Problem::from(error);
             let methods = state.accounts.challenge_methods(&token, Some(&binding)).await.unwrap_or_default();
-            let form = fields(Method::Email).refused(&problem);
-            let again = of(Frame::of(&state.settings), Method::Email, &methods, &Onward { next, mac }, form);
+            let Some(method) = one_of(&methods, Some(Method::Email)) else { return start_again(&state, &on) };
+            let form = fields(method).refused(&problem);
+            let again = of(Frame::of(&state.settings), method, &methods, &on, form);
+            let again = SecondFactorPage { remember: !input.remember.is_empty(), ..again };
             refused(problem, &again)
         }
     }
+}
+
+/// The method that was asked for, or the best one of those there are.
+fn one_of(methods: &[Method], wanted: Option<Method>) -> Option<Method> {
+    wanted.filter(|m| methods.contains(m)).or(methods.first().copied())
 }
 
 /// People type codes as they read them: in groups.
@@ -178,9 +199,11 @@ fn of(frame: Frame, method: Method, methods: &[Method], on: &Onward<'_>, form: F
     SecondFactorPage {
         frame,
         form,
-        lead: lead(method),
+        lead: lead(method, methods),
         method: method.as_str(),
-        others: methods.iter().filter(|m| **m != method).map(other).collect(),
+        others: methods.iter().filter(|m| **m != method && **m != Method::Email).map(other).collect(),
+        by_mail: method != Method::Email && methods.contains(&Method::Email),
+        remember: false,
         next: on.next.to_owned(),
         mac: on.mac.to_owned(),
     }
@@ -194,10 +217,14 @@ fn onward(on: &Onward<'_>) -> String {
     format!("&{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
 
-const fn lead(method: Method) -> &'static str {
+/// A code is mailed unasked only to whom has no better way.
+fn lead(method: Method, methods: &[Method]) -> &'static str {
     match method {
         Method::Totp => "Open your authenticator app and type the code it shows.",
-        Method::Email => "Type the code that we sent to your e-mail address.",
+        Method::Email if methods.first() == Some(&Method::Email) => {
+            "Type the code that we have mailed to you. It may take a minute to arrive."
+        }
+        Method::Email => "Type the code from our newest mail. If you have none yet, have one sent.",
         Method::Recovery => "Type one of the recovery codes you kept. It works once.",
     }
 }
@@ -205,7 +232,7 @@ const fn lead(method: Method) -> &'static str {
 const fn label(method: Method) -> &'static str {
     match method {
         Method::Totp => "Use a code from my app",
-        Method::Email => "Use a code by mail",
+        Method::Email => "Send me a code by mail",
         Method::Recovery => "Use a recovery code",
     }
 }

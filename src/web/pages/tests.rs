@@ -5,8 +5,10 @@ use std::time::Duration;
 use askama::Template;
 
 use super::check_mail::CheckMailPage;
+use super::forgot::ResetPage;
 use super::login::LoginPage;
 use super::register::RegisterPage;
+use super::second_factor::SecondFactorPage;
 use super::*;
 use crate::account::{Argon2Settings, Error, FieldErrors, OpenRole, PasswordPolicy, PasswordSettings};
 use crate::gate::Principal;
@@ -68,7 +70,27 @@ fn principal(name: &str) -> Principal {
 
 fn login(form: Form, notice: &str) -> LoginPage {
     let frame = Frame::of(&settings()).with_notice(notice);
-    LoginPage { frame, form, keep: false, not_activated: false, next: String::new(), mac: String::new() }
+    let (next, mac) = (String::new(), String::new());
+    LoginPage { frame, form, keep: false, refusal: "", registration: true, next, mac }
+}
+
+fn second_factor(text: &str) -> SecondFactorPage {
+    SecondFactorPage {
+        frame: Frame::of(&settings()),
+        form: Form::new(vec![Field::text("code", "Recovery code", "off", text)]),
+        lead: "",
+        method: "totp",
+        others: vec![],
+        by_mail: true,
+        remember: false,
+        next: text.to_owned(),
+        mac: text.to_owned(),
+    }
+}
+
+fn reset(text: &str) -> ResetPage {
+    let form = Form::new(vec![Field::email(text), Field::mailed_code()]);
+    ResetPage { frame: Frame::of(&settings()), form, uid: text.to_owned(), token: text.to_owned() }
 }
 
 fn open_roles() -> Vec<OpenRole> {
@@ -87,6 +109,7 @@ fn register(name: &str, email: &str, problem: Option<&Problem>) -> RegisterPage 
         form: problem.map_or_else(|| register::fields(&rules(), name, email), |p| form.refused(p)),
         roles: register::choices(&open_roles(), ""),
         role_errors: vec![],
+        closed: false,
     }
 }
 
@@ -105,6 +128,8 @@ fn c_03_typed_text_is_escaped() {
         register(EVIL, EVIL, Some(&two_wrong_fields())).render().unwrap(),
         CheckMailPage { frame: Frame::of(&settings()), form: check_mail::fields(EVIL) }.render().unwrap(),
         home::home(&settings(), &principal(EVIL)).render().unwrap(),
+        second_factor(EVIL).render().unwrap(),
+        reset(EVIL).render().unwrap(),
         error_page(&settings(), http::StatusCode::NOT_FOUND, EVIL, EVIL, EVIL),
     ];
     for page in pages {
@@ -120,6 +145,8 @@ fn c_03_pages_have_nothing_inline() {
         login(login::fields(""), "").render().unwrap(),
         register("", "", None).render().unwrap(),
         home::home(&settings(), &principal("Mia")).render().unwrap(),
+        second_factor("/events/").render().unwrap(),
+        reset("").render().unwrap(),
     ];
     for page in pages {
         assert_eq!(page.matches("<script").count(), 1);
@@ -147,6 +174,23 @@ fn errors_are_beside_the_field_and_in_the_summary() {
     );
     assert!(page.contains("id=\"password_confirm-error\""));
     assert!(page.contains("value=\"mia@example.org\""), "the address is kept");
+}
+
+#[test]
+fn what_is_about_one_field_is_said_once_above_and_once_beside_it() {
+    let form = Form::new(vec![Field::email("a@b.de"), Field::mailed_code()]);
+    let form = form.refused_at("code", &Error::InvalidToken.into());
+    let page = CheckMailPage { frame: Frame::of(&settings()), form }.render().unwrap();
+    assert_eq!(page.matches("This link or code is not valid").count(), 2, "{page}");
+    assert!(page.contains("<a href=\"#code\">This link or code") && page.contains("id=\"code-error\""));
+    assert!(page.contains("Please correct the fields that are marked."));
+}
+
+#[test]
+fn bad_news_is_not_shown_as_good() {
+    let shown = |n: Notice| login(login::fields(""), n.id()).render().unwrap();
+    assert!(shown(Notice::Expired).contains("class=\"notice sorry\""));
+    assert!(shown(Notice::PasswordReset).contains("class=\"notice\""));
 }
 
 #[test]
