@@ -6,6 +6,7 @@ mod api_fuzz;
 mod browser;
 mod browser_driver;
 mod client;
+mod contract_client;
 mod flows;
 mod flows_binary;
 mod flows_client;
