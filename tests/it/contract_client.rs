@@ -18,8 +18,6 @@ upstreams:
   things: { servers: ["http://127.0.0.1:UPSTREAM"] }
 routes:
   - { path: /**, upstream: things }
-rules:
-  - { path: /public/**, allow: public }
 "#;
 
 /// As in the notes.

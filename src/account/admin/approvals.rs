@@ -51,7 +51,7 @@ impl Accounts {
             actor.covers(self.settings.permissions_of(std::slice::from_ref(&role)))?;
             if target.verified_at.is_none() {
                 return Err(Error::Conflict(
-                    "not-activated",
+                    "address-not-proved",
                     "The address of this account is not proved yet.",
                 ));
             }
