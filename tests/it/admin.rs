@@ -232,6 +232,8 @@ fn l_20_the_first_admin_is_made_once() {
     };
     let wrong = app.post_json(BOOTSTRAP, "", &json!({"token": "x"}));
     assert_eq!((wrong.status, problem(&wrong).as_str()), (410, "bootstrap-over"));
+    let without = app.post_json(BOOTSTRAP, "", &json!({"name": "Root"}));
+    assert_eq!((without.status, problem(&without).as_str()), (422, "invalid-input"));
     assert_eq!(app.post_json(BOOTSTRAP, "", &body("root@example.org")).status, 201);
     assert_eq!(app.post_json(BOOTSTRAP, "", &body("two@example.org")).status, 410);
     let admin = app.sign_in("root@example.org");

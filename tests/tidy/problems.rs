@@ -34,7 +34,8 @@ fn every_type_of_problem_is_in_the_documentation() {
 fn made() -> BTreeMap<String, (String, usize)> {
     let mut all = BTreeMap::new();
     let ours = |s: &&Source| {
-        !s.is_test && (s.path.starts_with("src/web/") || s.path.starts_with("src/account/") || s.path == TABLE)
+        !s.is_test
+            && (s.path.starts_with("src/web/") || s.path.starts_with("src/account/") || s.path == TABLE)
     };
     for source in sources().iter().filter(ours) {
         let mut kinds = Kinds { in_table: source.path == TABLE, ..Kinds::default() };
