@@ -264,10 +264,12 @@ def tell(case, path):
         return False
     told[name] = told.get(name, 0) + 1
     story = STORIES[name]()
-    case.path_parameters.update(story.get("path", {}))
+    if "path" in story:
+        case.path_parameters.update(story["path"])
     if "body" in story:
         case.body = story["body"]
     if "token" in story:
+        case.headers = case.headers or {}
         case.headers["Authorization"] = f"Bearer {story['token']}"
     return True
 
