@@ -79,6 +79,8 @@ fn reach(site: &Site) -> (Vec<String>, Vec<String>) {
     (answers.keys().cloned().collect(), with_success.map(|(operation, _)| operation.clone()).collect())
 }
 
+/// `least`: how many operations have to succeed at least once. What is missing changes a little with what is drawn; a user
+/// never gets to administration, and nobody to a second first administrator.
 fn finds_nothing_as(role: &str, least: usize) {
     let site = Site::with(CONFIG);
     let _server = site.serve();
@@ -99,10 +101,10 @@ fn finds_nothing_as(role: &str, least: usize) {
 
 #[test]
 fn c_13_a_fuzzer_finds_nothing_as_a_user() {
-    finds_nothing_as("user", 0);
+    finds_nothing_as("user", 36);
 }
 
 #[test]
 fn c_13_a_fuzzer_finds_nothing_as_an_administrator() {
-    finds_nothing_as("admin", 0);
+    finds_nothing_as("admin", 50);
 }
