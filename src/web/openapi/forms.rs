@@ -10,7 +10,7 @@ use utoipa::openapi::{OpenApi, RefOr, Schema};
 use super::operations;
 
 /// Good enough for the default policy.
-const PASSWORD: &str = "Curtain-Up-42!";
+const PASSWORD: &str = "Green-Lamp-7-Exit!";
 
 /// Adds formats, lengths and examples to what operations take.
 pub struct Forms;
