@@ -120,7 +120,7 @@ impl<'a> Visit<'a> for Kinds {
             let words: Vec<String> = path.path.segments.iter().map(|s| s.ident.to_string()).collect();
             let line = path.path.segments[0].ident.span().start().line;
             match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                [.., "Conflict"] | [.., "not_now"] => self.add(line, call.args.first()),
+                [.., "Conflict" | "not_now"] => self.add(line, call.args.first()),
                 ["Self" | "Problem", "new"] if call.args.len() == 4 => self.add(line, call.args.get(1)),
                 _ => {}
             }
