@@ -6,6 +6,7 @@
 //! - `shape`     heads, lengths, parameters
 //! - `words`     what must not stand in a file
 //! - `schemas`   names in the description of the API
+//! - `problems`  types of problems, held to docs/api.md
 //! - `coverage`  cases, reasons, routes and templates that nothing exercises
 //! - `live`      what only the running code knows: reason ids, routes, `config.yaml`
 //! - `tree`, `paths`, `finding`  the tools: files, the paths in them, and how a finding looks
@@ -23,6 +24,8 @@ mod imports;
 mod live;
 #[path = "tidy/paths.rs"]
 mod paths;
+#[path = "tidy/problems.rs"]
+mod problems;
 #[path = "tidy/schemas.rs"]
 mod schemas;
 #[path = "tidy/shape.rs"]

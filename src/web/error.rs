@@ -176,7 +176,7 @@ impl Problem {
     pub fn of_refresh(error: Error) -> Self {
         if matches!(error, Error::InvalidToken) {
             let detail = "The refresh token is not valid any more. Sign in again.";
-            Self::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", detail)
+            Self::new(StatusCode::UNAUTHORIZED, "invalid-refresh-token", "Sign in again", detail)
         } else {
             error.into()
         }

@@ -230,10 +230,12 @@ fn l_20_the_first_admin_is_made_once() {
         json!({"token": token, "name": "Root", "email": email, "password": crate::support::PASSWORD,
                "password_confirm": crate::support::PASSWORD})
     };
-    let mut of_stranger = body("eve@example.org");
-    of_stranger["token"] = json!("x");
-    let wrong = app.post_json(BOOTSTRAP, "", &of_stranger);
+    let mut forged = body("root@example.org");
+    forged["token"] = "x".into();
+    let wrong = app.post_json(BOOTSTRAP, "", &forged);
     assert_eq!((wrong.status, problem(&wrong).as_str()), (410, "bootstrap-over"));
+    let without = app.post_json(BOOTSTRAP, "", &json!({"name": "Root"}));
+    assert_eq!((without.status, problem(&without).as_str()), (422, "invalid-input"));
     assert_eq!(app.post_json(BOOTSTRAP, "", &body("root@example.org")).status, 201);
     assert_eq!(app.post_json(BOOTSTRAP, "", &body("two@example.org")).status, 410);
     let admin = app.sign_in("root@example.org");

@@ -179,7 +179,7 @@ fn t_11_at_most_twenty_sessions_and_the_oldest_goes() {
     let others: Vec<_> = (0..20).map(|_| app.sign_in(&first.email)).collect();
     assert_eq!(app.ask(get("/api/x", &first.bearer())).status, 401);
     let answer = app.post_json("/token/refresh/", "", &json!({ "refresh": first.refresh }));
-    assert_eq!((answer.status, problem(&answer).as_str()), (401, "invalid-token"));
+    assert_eq!((answer.status, problem(&answer).as_str()), (401, "invalid-refresh-token"));
     for person in others.iter().step_by(5) {
         assert_eq!(app.ask(get("/api/x", &person.bearer())).status, 200);
     }

@@ -62,7 +62,7 @@ fn t_01_later_reuse_ends_the_whole_family_and_is_told_to_the_owner() {
     let child = refresh(&app, &person.refresh);
     app.advance(TEN_SECONDS);
     let reused = refresh(&app, &person.refresh);
-    assert_eq!((reused.status, problem(&reused).as_str()), (401, "invalid-token"));
+    assert_eq!((reused.status, problem(&reused).as_str()), (401, "invalid-refresh-token"));
     assert_eq!(refresh(&app, &text(&child, "refresh")).status, 401, "the child is dead");
     assert_eq!(may(&app, &text(&child, "access")), 401, "and its access token");
     assert_eq!(may(&app, &person.access), 401);

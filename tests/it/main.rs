@@ -8,6 +8,7 @@ mod browser;
 mod browser_accounts;
 mod browser_driver;
 mod client;
+mod contract_client;
 mod crossing;
 mod flows;
 mod flows_binary;

@@ -100,7 +100,7 @@ fn m_01_m_02_a_waiting_sign_in_gets_in_nowhere() {
         assert_eq!(call(&app, &challenge, method, path, None).status, 401, "{method} {path}");
     }
     let refresh = app.post_json("/token/refresh/", "", &json!({ "refresh": challenge }));
-    assert_eq!(refusal(&refresh), refused(401, "invalid-token"));
+    assert_eq!(refusal(&refresh), refused(401, "invalid-refresh-token"));
     assert_eq!(app.upstream().count(), 0);
 }
 

@@ -12,7 +12,8 @@ from client import Problem
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-RECOVERY_CODE = re.compile(r"[a-z2-9]{4}(-[a-z2-9]{4}){3}")
+# In the alphabet of Crockford's base 32.
+RECOVERY_CODE = re.compile(r"[0-9a-hjkmnp-tv-z]{4}(-[0-9a-hjkmnp-tv-z]{4}){3}")
 BASE32_SEED = re.compile(r"[A-Z2-7]{32}")
 # A mailed code, as a pattern for `Mailbox.wait`.
 CODE = r"(?<![\w/-])\d{6}(?![\w/-])"

@@ -41,7 +41,8 @@ def users(world):
     with step("search"):
         item = found(admin, people[0].email)
         equal(item["roles"], ["participant"], "roles")
-        equal(len(admin.users(q=f"-{world.run}@")["items"]) >= 3, True, "whether a part of the address finds them")
+        equal(len(admin.users(q="LIST")["items"]) >= 3, True, "whether the beginning of the address finds them")
+        equal(admin.users(q=f"-{world.run}@")["items"], [], "what another part of it finds")
     with step("search for what is a wildcard elsewhere"):
         equal(admin.users(q="%%%_%%%")["items"], [], "items")
     with step("by role"):
@@ -51,7 +52,7 @@ def users(world):
         listed = admin.users(state=item["state"])["items"]
         expect(listed and all(other["state"] == item["state"] for other in listed), "somebody in another state")
     with step("page by page, nobody twice"):
-        ids = [item["id"] for item in pages(admin.users, limit=2, q=f"{world.run}@example.org")]
+        ids = [item["id"] for item in pages(admin.users, limit=2, q="list")]
         equal(len(ids), len(set(ids)), "the number of accounts")
         mine = {found(admin, person.email)["id"] for person in people}
         expect(mine <= set(ids), "somebody is missing")
@@ -61,7 +62,7 @@ def users(world):
     with step("a parameter that nobody knows is refused"):
         refused(400, admin.users, password="x")
     with step("as CSV"):
-        rows = table(admin.users(format="csv", q=world.run), {"id", "email", "name", "roles"})
+        rows = table(admin.users(format="csv", q="list"), {"id", "email", "name", "roles"})
         expect({person.email for person in people} <= {row["email"] for row in rows}, "somebody is missing")
     with step("a CSV cell is no formula"):
         mark = world.mailbox.mark()
@@ -90,7 +91,7 @@ def invitation(world):
         answer = admin.invite(guest.name, guest.email, ["organizer"])
         shape(answer, {"id": UUID, "email": str})
         equal(world.watch.called[("POST", "/admin/users/")] & {200, 201}, {201}, "status")
-        equal([name for name in answer if "password" in name and answer[name]], [], "fields with a password")
+        equal([name for name in answer if "password" in name and not name.endswith("_at")], [], "fields with a password")
     with step("a mail with a link"):
         mail = world.mailbox.wait(guest.email, mark, r"/auth/[a-z-]+/")
         flow = re.search(r"/auth/([a-z-]+)/[^/\s]+/[^/\s]+", mail.text)[1]
@@ -262,13 +263,14 @@ def rules(world):
         expect("path" in str(admin.rules()), "no path in the answer")
     with step("explain"):
         shape(admin.explain("GET", "/admin/x", role="participant"), dict)
-        shape(admin.explain("GET", "/", mfa="true", age="3m", ip="10.0.0.7", host="localhost"), dict)
+        shape(admin.explain("GET", "/", mfa="true", age="180", ip="10.0.0.7", host="localhost"), dict)
     with step("two roles that differ are judged differently"):
         one, two = (admin.explain("GET", "/admin/x", role=role) for role in ("admin", "participant"))
         expect(one != two, "the same answer")
+    with step("explain names roles that the configuration does not have"):
+        equal(admin.explain("GET", "/", role="admin,no-such-role")["unknown_roles"], ["no-such-role"], "unknown_roles")
     for what, arguments, query in [
         ("a path that is none", ("GET", "x"), {}),
-        ("an unknown role", ("GET", "/"), {"role": "no-such-role"}),
         ("an age that is none", ("GET", "/"), {"age": "old"}),
     ]:
         with step(f"explain with {what}"):

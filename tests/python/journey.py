@@ -6,7 +6,7 @@
 It knows the contract (the API's description and docs/) and client.py, nothing of Stagedoor's code. Every step prints
 one line; the exit code is 1 when one failed. `--config-notes` prints what the gateway's configuration must say,
 `--only WORD` runs the flows with that in their name. The journey makes its own people, so it may run again on the same
-store. It takes about two minutes, most of it waiting for the next TOTP step and for an elevation to end.
+store. It takes a minute and a half, most of it waiting for the next TOTP step and for an elevation to end.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from client import Stagedoor
 
 CONFIG_NOTES = """\
 # What the journey needs of the configuration. All its requests come from one address, so the limits per address are
-# wide; password_reset_account is the one limit that it runs into on purpose.
+# wide; it runs into password_reset_account and refresh (per session) on purpose.
 mail: { transport: mailbox }
 rate_limits:
   login: 1000/1m
@@ -34,7 +34,7 @@ rate_limits:
   password_reset: 1000/1h
   password_reset_account: 3/1h
   otp: 1000/10m
-  refresh: 1000/1m
+  refresh: 25/1m
   resend: 1000/1m
 lockout: { failures: 5, within: 30m, duration: 15m }
 second_factor: { elevation: 1m }        # and --elevation 60; with more than 90 s that step is skipped
@@ -45,6 +45,8 @@ roles:
   participant: { permissions: [events.view, events.register], registration: open, default: true }
   auditor: { permissions: [audit.view, users.view] }
   helpdesk: { permissions: [users.view, users.edit, sessions.revoke] }
+rules:
+  - { path: /admin/**, allow: { role: admin } }
 # public_url is --public-url (or --base). The admin of --admin-email is active, holds the role admin, has no second
 # factor, and is the only account that does. No upstream is called.
 """

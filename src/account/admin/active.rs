@@ -24,7 +24,7 @@ impl Accounts {
     pub async fn activate_account(&self, me: &Me, id: AccountId, origin: &Origin) -> Result<(), Error> {
         let (actor, target) = self.actor_on(me, USERS_EDIT, id).await?;
         if target.delete_at.is_some() {
-            return Err(Error::Conflict("account-closed", "Its owner has closed this account."));
+            return Err(Error::Conflict("closed-by-owner", "Its owner has closed this account."));
         }
         let mut tx = Tx::new();
         tx.enable_account(id, self.clock.now());

@@ -52,7 +52,7 @@ impl Accounts {
             actor.may_deal(std::slice::from_ref(&role), &self.settings)?;
             if target.verified_at.is_none() {
                 return Err(Error::Conflict(
-                    "not-activated",
+                    "address-not-proved",
                     "The address of this account is not proved yet.",
                 ));
             }

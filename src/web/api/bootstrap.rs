@@ -57,6 +57,9 @@ pub async fn post(
     Visitor(origin): Visitor,
     Json(input): Json<FirstAdmin>,
 ) -> Result<(StatusCode, Answer<Made>), Problem> {
+    if input.token.is_empty() {
+        return Err(Problem::required(&[("token", "Send what stands behind # in the link.")]));
+    }
     let wanted = Bootstrap {
         token: input.token.0,
         name: input.name,

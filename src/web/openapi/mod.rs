@@ -4,6 +4,7 @@
 //! refused for is added by [`refusals`], id, title and the form of an optional body by [`operations`]. A test holds the
 //! result against the router.
 
+mod forms;
 mod operations;
 mod refusals;
 mod schemas;
@@ -12,6 +13,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, Server};
 
+use forms::Forms;
 use operations::{Named, OptionalBodies, Titled};
 use refusals::Refusals;
 use schemas::NoEmptyDefaults;
@@ -112,7 +114,7 @@ this site. Sensitive operations want a recent proof of identity and answer 403 `
         api::openapi::get,
     ),
     components(schemas(super::error::ProblemBody)),
-    modifiers(&Named, &Titled, &OptionalBodies, &NoEmptyDefaults, &Refusals),
+    modifiers(&Named, &Titled, &OptionalBodies, &NoEmptyDefaults, &Forms, &Refusals),
 )]
 struct Described;
 

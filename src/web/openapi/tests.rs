@@ -173,3 +173,19 @@ fn the_description_is_that_of_this_deployment() {
     assert_eq!(document["components"]["securitySchemes"]["cookie"]["name"], "__Host-stagedoor_access");
     assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
 }
+
+#[test]
+fn bodies_say_what_their_values_look_like() {
+    let document = described();
+    let schemas = &document["components"]["schemas"];
+    let change = &schemas["PasswordChange"]["properties"]["new_password"];
+    assert_eq!((&change["minLength"], &change["example"]), (&1.into(), &"Green-Lamp-7-Exit!".into()));
+    let email = &schemas["ResetRequest"]["properties"]["email"];
+    assert_eq!((&email["format"], &email["maxLength"]), (&"email".into(), &254.into()));
+    // An empty text is as good as none where the field may be missing.
+    assert!(schemas["ResetConfirm"]["properties"]["code"]["minLength"].is_null());
+    let id = &document["paths"]["/admin/users/{id}/"]["get"]["parameters"][0];
+    assert_eq!(id["schema"]["format"], "uuid", "{id}");
+    // What is only answered stays as it was.
+    assert!(schemas["ProfileBody"]["properties"]["email"]["minLength"].is_null());
+}
