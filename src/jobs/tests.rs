@@ -61,9 +61,7 @@ async fn a_job_that_panics_or_fails_is_counted_and_comes_again_and_stops_no_othe
 }
 
 async fn store_with(rows: &[&'static str]) -> Store {
-    let store = Store::over(Arc::new(
-        crate::store::engine::sqlite::Sqlite::open(std::path::Path::new(":memory:")).unwrap(),
-    ));
+    let store = Store::scratch();
     let account = "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at)
                    VALUES ('a', 'a@example.org', 'A', '', 0, 0)";
     store.write(account, Vec::new()).await.unwrap();

@@ -30,8 +30,8 @@ impl Engine for Noting {
 #[tokio::test]
 async fn l_01_every_kind_of_refusal_costs_and_says_the_same() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let engine = crate::store::engine::sqlite::Sqlite::open(std::path::Path::new(":memory:")).unwrap();
-    let store = Store::over(Arc::new(Noting { engine: Arc::new(engine), seen: Arc::clone(&seen) }));
+    let engine = crate::store::engine::scratch();
+    let store = Store::over(Arc::new(Noting { engine, seen: Arc::clone(&seen) }));
     let house = House::over(store, Timestamp::from_secs(1_800_000_000), |_| ());
     for email in [MINE, "off@example.org", "closed@example.org", "reset@example.org", "eve@example.org"] {
         house.member(email).await;

@@ -57,8 +57,7 @@ async fn t_12_one_of_fifty_parallel_uses_of_a_challenge_succeeds_on_several_node
 
 /// Several gateways over one store.
 pub(super) fn nodes(n: usize) -> Vec<House> {
-    let settings = crate::store::Settings::Sqlite { path: ":memory:".into() };
-    let store = Store::open(&settings).unwrap();
+    let store = Store::scratch();
     let wide = |s: &mut Settings| {
         s.lockout.failures = 10_000;
         s.second_factor.tries = 10_000;

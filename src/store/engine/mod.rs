@@ -4,9 +4,13 @@
 #[cfg(test)]
 mod contract;
 mod measured;
+pub mod postgres;
 pub mod sqlite;
 
 pub(super) use measured::Measured;
+
+#[cfg(test)]
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -39,4 +43,13 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StoreError`]; after an error the transaction was rolled back, unless the error is
     /// [`StoreError::Unavailable`], after which the outcome is unknown.
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError>;
+}
+
+/// An empty database for a test: `SQLite` in memory, or a schema on a server where `STAGEDOOR_TEST_STORE` says so.
+#[cfg(test)]
+pub(crate) fn scratch() -> Arc<dyn Engine> {
+    match std::env::var("STAGEDOOR_TEST_STORE").as_deref() {
+        Ok("postgres") => Arc::new(postgres::scratch::Scratch::open()),
+        _ => Arc::new(sqlite::Sqlite::open(":memory:".as_ref()).expect("memory")),
+    }
 }
