@@ -31,6 +31,7 @@ mod metrics;
 mod openapi;
 mod own_account;
 mod paths;
+mod postgres;
 mod refresh_answers;
 mod second_factor;
 mod sessions;

@@ -48,8 +48,15 @@ pub trait Engine: Send + Sync + 'static {
 /// An empty database for a test: `SQLite` in memory, or a schema on a server where `STAGEDOOR_TEST_STORE` says so.
 #[cfg(test)]
 pub(crate) fn scratch() -> Arc<dyn Engine> {
-    match std::env::var("STAGEDOOR_TEST_STORE").as_deref() {
-        Ok("postgres") => Arc::new(postgres::scratch::Scratch::open()),
-        _ => Arc::new(sqlite::Sqlite::open(":memory:".as_ref()).expect("memory")),
+    if scratch_is_postgres() {
+        Arc::new(postgres::scratch::Scratch::open())
+    } else {
+        Arc::new(sqlite::Sqlite::open(":memory:".as_ref()).expect("memory"))
     }
+}
+
+/// Which of the two [`scratch`] makes.
+#[cfg(test)]
+pub(crate) fn scratch_is_postgres() -> bool {
+    std::env::var("STAGEDOOR_TEST_STORE").is_ok_and(|engine| engine == "postgres")
 }
