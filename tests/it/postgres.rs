@@ -112,3 +112,38 @@ fn case_5_6_postgres_goes_away_and_comes_back() {
         json!({ "fault": "5.6 postgres stopped", "detect_ms": detect.as_millis(), "recover_ms": recover.as_millis() })
     );
 }
+
+/// PostgreSQL's texts cannot hold the character NUL: whoever sends one must not look like an outage.
+#[test]
+fn a_text_with_a_nul_is_refused_and_no_outage() {
+    let server = PostgresServer::start();
+    let app = on(&server);
+    let admin = app.person("admin");
+    for path in [
+        "users/?q=%00",
+        "users/?cursor=%00",
+        "attempts/?account=%00",
+        "attempts/?address=%00",
+        "attempts/?ip=%00",
+        "attempts/?outcome=%00",
+        "audit/?actor=%00",
+        "audit/?target=%00",
+        "audit/?action=%00",
+        "mail/?state=%00",
+    ] {
+        let answer = app.ask(get(&format!("/auth/admin/{path}"), &admin.bearer()));
+        assert!((200..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+    }
+    let nul = "a\u{0}b@example.org";
+    for (path, body) in [
+        ("/token/", json!({ "email": nul, "password": PASSWORD })),
+        ("/register/", form(nul)),
+        ("/password-reset/", json!({ "email": nul })),
+        ("/verify-email/code/", json!({ "email": nul, "code": "123456" })),
+        ("/token/refresh/", json!({ "refresh": "\u{0}" })),
+        ("/token/verify-otp/", json!({ "challenge": "\u{0}", "code": "\u{0}" })),
+    ] {
+        let answer = app.post_json(path, "", &body);
+        assert!((200..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+    }
+}

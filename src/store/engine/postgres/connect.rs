@@ -12,7 +12,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{ACQUIRE, STATEMENT};
+use super::{ACQUIRE, ANSWER, STATEMENT};
 use crate::store::StoreError;
 use crate::store::settings::PostgresSettings;
 
@@ -41,9 +41,7 @@ pub(in crate::store) fn check(settings: &PostgresSettings) -> Result<(), StoreEr
 pub(super) fn pool(settings: &PostgresSettings, kind: Kind) -> Result<Pool, StoreError> {
     let mut config = read(settings)?;
     config.application_name("stagedoor").connect_timeout(CONNECT).tcp_user_timeout(UNACKNOWLEDGED);
-    let read_only = if kind == Kind::Read { " -c default_transaction_read_only=on" } else { "" };
-    let given = config.get_options().map(|o| format!("{o} ")).unwrap_or_default();
-    config.options(format!("{given}-c statement_timeout={}{read_only}", STATEMENT.as_millis()));
+    config.options(limits(config.get_options(), kind));
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = if is_local(&config) {
         config.ssl_mode(SslMode::Disable);
@@ -59,6 +57,17 @@ pub(super) fn pool(settings: &PostgresSettings, kind: Kind) -> Result<Pool, Stor
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|e| StoreError::Server(e.to_string()))
+}
+
+/// What the server is to enforce, after what the URL says: a process that hangs must not hold locks either.
+fn limits(given: Option<&str>, kind: Kind) -> String {
+    let (statement, idle) = (STATEMENT.as_millis(), ANSWER.as_millis());
+    let mut options = given.map(|given| format!("{given} ")).unwrap_or_default();
+    options += &format!("-c statement_timeout={statement} -c idle_in_transaction_session_timeout={idle}");
+    if kind == Kind::Read {
+        options += " -c default_transaction_read_only=on";
+    }
+    options
 }
 
 /// Half of the connections each; neither pool is empty.

@@ -101,3 +101,48 @@ async fn a_statement_that_takes_too_long_is_ended_and_the_connection_lives_on() 
     assert_eq!(engine.transaction(vec![sleep]).await, Err(StoreError::Busy));
     assert_eq!(engine.read("SELECT 1", vec![]).await.unwrap()[0].int(0), Ok(1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_begun_is_finished_when_the_caller_goes_away() {
+    let engine = Arc::new(Scratch::open());
+    let insert = |subject: &str| Statement {
+        sql: "INSERT INTO revocations (kind, subject, ends_before, expires_at) VALUES ('session', $1, 0, 5)",
+        params: params![subject],
+        must_hit: true,
+    };
+    let pause = Statement { sql: "SELECT 1 FROM pg_sleep(0.3)", params: vec![], must_hit: true };
+    let work = vec![insert("a"), pause, insert("b")];
+    let caller = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.transaction(work).await }
+    });
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.3)%' AND state = 'active'
+               AND pid <> pg_backend_pid()";
+    while engine.read(sql, vec![]).await.unwrap()[0].int(0) != Ok(1) {}
+    caller.abort();
+    loop {
+        let found = engine.read("SELECT count(*) FROM revocations", vec![]).await.unwrap()[0].int(0).unwrap();
+        assert!(found == 0 || found == 2, "half a transaction");
+        if found == 2 {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_replaced() {
+    let engine = Scratch::open();
+    let own = Statement { sql: "SELECT CAST(pg_backend_pid() AS BIGINT)", params: vec![], must_hit: true };
+    for _ in 0..3 {
+        let rows = engine.transaction(vec![own.clone()]).await.unwrap().unwrap();
+        let pid = rows[0][0].int(0).unwrap();
+        run(&server(), &format!("SELECT pg_terminate_backend({pid})")).unwrap();
+        let after = loop {
+            match engine.transaction(vec![own.clone()]).await {
+                Ok(rows) => break rows.unwrap()[0][0].int(0).unwrap(),
+                Err(e) => assert!(matches!(e, StoreError::Unavailable(_)), "{e}"),
+            }
+        };
+        assert_ne!(after, pid);
+    }
+}
