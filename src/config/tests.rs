@@ -407,6 +407,7 @@ fn stores_and_mail() {
     let store::Settings::Postgres(server) = &store else { panic!("{store:?}") };
     assert_eq!((server.url.expose(), server.connections), ("postgres://me:hunter2-canary@db/x", 5));
     assert!(!format!("{store:?}").contains("hunter2"));
+    assert!(store != good(&with(&ours.replace("${MAIL_PASSWORD}", "other"))).store, "a restart is asked for");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::StoreError;
 use crate::model::Secret;
 
 /// Where the data live.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settings {
     /// One SQLite file.
     Sqlite {
@@ -27,6 +27,15 @@ pub struct PostgresSettings {
     /// Connections of one node at most.
     pub connections: usize,
 }
+
+/// Compares the whole URL: `Debug` does not show it.
+impl PartialEq for PostgresSettings {
+    fn eq(&self, other: &Self) -> bool {
+        (self.url.expose(), &self.ca, self.connections) == (other.url.expose(), &other.ca, other.connections)
+    }
+}
+
+impl Eq for PostgresSettings {}
 
 impl PostgresSettings {
     /// Whether connections can be made from this; asks no server.

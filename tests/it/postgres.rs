@@ -9,6 +9,7 @@ use stagedoor::store;
 use crate::flows::{form, login};
 use crate::flows_client::problem;
 use crate::flows_mail::link_and_code;
+use crate::smtp_stage::certificates;
 use crate::support::{
     Answer, Browser, PASSWORD, PostgresServer, RawClient, Setup, TestApp, get, request, until,
 };
@@ -145,5 +146,33 @@ fn a_text_with_a_nul_is_refused_and_no_outage() {
     ] {
         let answer = app.post_json(path, "", &body);
         assert!((200..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+    }
+}
+
+#[test]
+fn a_server_that_does_not_prove_itself_is_not_asked() {
+    let server = PostgresServer::start();
+    let certificates = certificates();
+    let dir = certificates.path();
+    let open = |ca: bool| {
+        let ca = ca.then(|| dir.join("ca.pem"));
+        let settings = store::PostgresSettings { url: Secret::new(server.secure_url()), ca, connections: 2 };
+        store::Store::open(&store::Settings::Postgres(settings)).map(drop).map_err(|e| e.to_string())
+    };
+    let refused = |ca: bool, why: &str| {
+        let e = open(ca).unwrap_err();
+        assert!(e.contains(why), "{why}: {e}");
+    };
+    refused(true, "TLS");
+    for (shown, trusts, why) in [
+        ("wrong", true, "certificate"),
+        ("self", true, "certificate"),
+        ("good", false, "certificate"),
+        ("good", true, ""),
+    ] {
+        server.stop_at_once();
+        server.show(dir, shown);
+        server.start_again();
+        if why.is_empty() { assert_eq!(open(trusts), Ok(())) } else { refused(trusts, why) }
     }
 }

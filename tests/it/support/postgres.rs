@@ -1,5 +1,7 @@
 //! A PostgreSQL server of a test's own, to be stopped and started: its data lie in a folder that goes with it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -19,10 +21,7 @@ impl PostgresServer {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let server = Self { bin: programs(), folder, ports: Ports::lease(1) };
-        if as_root() {
-            let path = server.folder.path();
-            assert!(Command::new("chown").arg("postgres").arg(path).status().expect("chown").success());
-        }
+        give_away(server.folder.path());
         let data = server.data();
         server.call(
             "initdb",
@@ -32,9 +31,24 @@ impl PostgresServer {
         server
     }
 
-    /// For `store.url`.
+    /// For `store.url`, without TLS.
     pub fn url(&self) -> String {
-        format!("postgres://stagedoor@{}/postgres?sslmode=disable", self.ports.address(0))
+        format!("{}?sslmode=disable", self.secure_url())
+    }
+
+    /// For `store.url`, with TLS.
+    pub fn secure_url(&self) -> String {
+        format!("postgres://stagedoor@localhost:{}/postgres", self.ports.first)
+    }
+
+    /// From its next start on it shows the certificate called `name` in a folder.
+    pub fn show(&self, certificates: &Path, name: &str) {
+        for end in ["pem", "key"] {
+            let to = self.folder.path().join(format!("server.{end}"));
+            std::fs::copy(certificates.join(format!("{name}.{end}")), &to).expect("a copy");
+            std::fs::set_permissions(&to, Permissions::from_mode(0o600)).expect("private");
+            give_away(&to);
+        }
     }
 
     /// Ends it at once: connections break, nothing is finished.
@@ -45,9 +59,14 @@ impl PostgresServer {
     /// Starts it on the same data and waits until it answers.
     pub fn start_again(&self) {
         let (folder, port) = (self.folder.path().display(), self.ports.first);
-        let options = format!(
+        let mut options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
         );
+        if self.folder.path().join("server.key").exists() {
+            options += &format!(
+                " -c ssl=on -c ssl_cert_file={folder}/server.pem -c ssl_key_file={folder}/server.key"
+            );
+        }
         let log = format!("{folder}/log");
         self.call("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-o", &options, "start"]);
     }
@@ -77,6 +96,13 @@ impl Drop for PostgresServer {
         if Path::new(&self.data()).join("postmaster.pid").exists() {
             self.stop_at_once();
         }
+    }
+}
+
+/// Makes a file the server's own.
+fn give_away(path: &Path) {
+    if as_root() {
+        assert!(Command::new("chown").arg("postgres").arg(path).status().expect("chown").success());
     }
 }
 
