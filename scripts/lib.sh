@@ -38,6 +38,46 @@ have_compiler() { have cc && echo '#include <stdlib.h>' | cc -E -x c - >/dev/nul
 # A python3 from Debian may come without what makes environments.
 have_venv() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
+# The folder with PostgreSQL's programs: Debian keeps them out of the way, one folder for each version.
+find_postgres() {
+    local bin
+    for bin in "${STAGEDOOR_TEST_POSTGRES_BIN:-}" /usr/lib/postgresql/*/bin "$(dirname "$(command -v initdb || echo /none/x)")"; do
+        if [ -n "$bin" ] && [ -x "$bin/initdb" ] && [ -x "$bin/postgres" ]; then echo "$bin"; return 0; fi
+    done
+    return 1
+}
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+    if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+# start_postgres: a server of our own on a free port, in a folder that goes with it; names itself in
+# STAGEDOOR_TEST_POSTGRES. No fsync: its data are worth nothing.
+start_postgres() {
+    local options
+    STAGEDOOR_TEST_POSTGRES_BIN=$(find_postgres) || give_up "there is no PostgreSQL" "install the package postgresql"
+    postgres_folder=$(mktemp -d /tmp/stagedoor-pg.XXXXXX)
+    [ "$(id -u)" != 0 ] || chown postgres "$postgres_folder"
+    postgres_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    options="-c listen_addresses=127.0.0.1 -c port=$postgres_port -c unix_socket_directories=$postgres_folder"
+    options+=" -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+    (cd / && as_postgres "$STAGEDOOR_TEST_POSTGRES_BIN/initdb" -D "$postgres_folder/data" -U stagedoor --auth=trust \
+        --locale=C --encoding=UTF8 --no-sync >/dev/null &&
+        as_postgres "$STAGEDOOR_TEST_POSTGRES_BIN/pg_ctl" -D "$postgres_folder/data" -l "$postgres_folder/log" -w -t 60 \
+            -o "$options" start >/dev/null) || return 1
+    export STAGEDOOR_TEST_POSTGRES_BIN
+    export STAGEDOOR_TEST_POSTGRES="postgres://stagedoor@127.0.0.1:$postgres_port/postgres?sslmode=disable"
+}
+
+# Ends what start_postgres began.
+stop_postgres() {
+    [ -n "${postgres_folder:-}" ] || return 0
+    (cd / && as_postgres "$STAGEDOOR_TEST_POSTGRES_BIN/pg_ctl" -D "$postgres_folder/data" -m immediate stop) \
+        >/dev/null 2>&1 || true
+    rm -rf "$postgres_folder"
+}
+
 # The Debian packages that are missing, of those a build needs.
 missing_to_build() {
     have cmake || echo cmake
@@ -52,6 +92,7 @@ missing_to_test() {
     find_chromium >/dev/null || echo chromium
     have chromedriver || echo chromium-driver
     have "${STAGEDOOR_TEST_PROMTOOL:-promtool}" || echo prometheus
+    find_postgres >/dev/null || echo postgresql
 }
 
 # need_packages PACKAGE...: gets them with apt where we may, else says the line to run.

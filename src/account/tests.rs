@@ -1,4 +1,4 @@
-//! Tests of the use cases over SQLite in memory, a clock that stands still, and hashes of the least cost. The limits
+//! Tests of the use cases over an empty store (SQLite in memory, or PostgreSQL: see `Store::scratch`), a clock that stands still, and hashes of the least cost. The limits
 //! are wide unless a test narrows them.
 
 mod admin;
@@ -126,7 +126,7 @@ impl House {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::at(":memory:".into(), Timestamp::from_secs(1_800_000_000), change)
+        Self::over(Store::scratch(), Timestamp::from_secs(1_800_000_000), change)
     }
 
     fn at(path: PathBuf, now: Timestamp, change: impl FnOnce(&mut Settings)) -> Self {

@@ -5,7 +5,7 @@
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
 //! - `operator`: the separate listener · `reload`: new rules · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
-//! - `mail_test`: one mail, sent at once
+//! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
 
 mod assemble;
 mod error;
@@ -19,10 +19,14 @@ mod operator;
 mod own;
 mod reload;
 mod renew;
+mod schema;
 mod server;
 
 pub use assemble::{Gateway, Office, Surroundings};
 pub use error::StartError;
 pub use keys::{KeyChange, KeyKeeper, KeyStatus};
 pub use mail_test::{TestMail, TestMailError, test_mail};
+pub use schema::migrate;
 pub use server::Running;
+
+pub use crate::store::Migrated;

@@ -87,7 +87,7 @@ impl Reloader {
         let sections = [
             ("server", text(&old.proxy) != text(&new.proxy) || text(&old.gate) != text(&new.gate)),
             ("pages", text(&old.web) != text(&new.web)),
-            ("store", text(&old.store) != text(&new.store)),
+            ("store", old.store != new.store),
             ("mail", text(&old.mail) != text(&new.mail)),
             ("token", text(&old.token) != text(&new.token) || old.rotation != new.rotation),
             ("secret", text(&old.secret) != text(&new.secret)),

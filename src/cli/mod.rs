@@ -7,6 +7,7 @@ pub mod explain;
 mod keys;
 mod logging;
 mod mail;
+mod migrate;
 mod serve;
 mod user;
 
@@ -39,6 +40,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Migrate(migrate::MigrateArgs),
     #[command(subcommand)]
     User(user::UserCommand),
     #[command(subcommand)]
@@ -62,6 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(&cli.config, args),
         Command::Explain(args) => explain::run(&cli.config, args),
+        Command::Migrate(args) => migrate::run(&cli.config, args),
         Command::User(user::UserCommand::Create(args)) => user::create(&cli.config, args),
         Command::Mail(mail::MailCommand::Test(args)) => mail::test(&cli.config, args),
         Command::Keys(command) => keys::run(&cli.config, command),

@@ -164,7 +164,8 @@ fn every_default_is_a_value_of_its_kind() {
     assert_eq!(settings.account.session.keep_idle_timeout, Duration::from_secs(12 * 3600));
     assert_eq!(settings.account.rate_limits.resend.limit, 1);
     assert_eq!(settings.proxy.upstreams[0].identity, IdentityNames::default());
-    assert_eq!(settings.store, store::Settings::Sqlite { path: "/nowhere/stagedoor.db".into() });
+    let store::Settings::Sqlite { path } = &settings.store else { panic!("{:?}", settings.store) };
+    assert_eq!(path, std::path::Path::new("/nowhere/stagedoor.db"));
     for key in sections_policy::all().iter().flat_map(|s| s.keys) {
         let (KeyDefault::Text(default), Kind::Choice(words)) = (key.default, key.kind) else { continue };
         assert!(words.contains(&default), "{}", key.name);
@@ -378,11 +379,9 @@ fn n_12_an_open_secret_file_is_refused() {
 #[test]
 fn stores_and_mail() {
     refused(&[
-        (
-            with("store: { url: \"postgres://me:hunter2@db/x\" }\n"),
-            "14:15 store.url: ",
-            "no PostgreSQL engine yet",
-        ),
+        (with("store: { url: \"postgres://me:hunter2@db:x/x\" }\n"), "14:15 store.url: ", "cannot be read"),
+        (with("store: { url: \"postgres://me@db/x\", ca: none.pem }\n"), "14:15 store.url: ", "none.pem"),
+        (with("store: { connections: 5 }\n"), "14:23 store.connections: ", "postgres://"),
         (with("store: { url: \"mysql:x\" }\n"), "14:15 store.url: ", "sqlite:PATH"),
         (with("redis: { url: \"redis://:hunter2@r\" }\n"), "14:15 redis.url: ", "counts in process"),
         (with("mail: { transport: file }\n"), "14:7 mail: ", "needs the key `dir`"),
@@ -392,7 +391,7 @@ fn stores_and_mail() {
         (with("mail: { transport: smtp, url: \"smtp://${NONE}@h\" }\n"), "14:31 mail.url: ", "${NONE}"),
         (with("mail: { from: nobody }\n"), "14:15 mail.from: ", "no-reply@example.org"),
     ]);
-    assert!(!only(&with("store: { url: \"postgres://me:hunter2@db/x\" }\n")).contains("hunter2"));
+    assert!(!only(&with("store: { url: \"postgres://me:hunter2@db:x/x\" }\n")).contains("hunter2"));
     let mail = good(&with("mail: { transport: smtp, url: \"smtps://u:${MAIL_PASSWORD}@h\" }\n")).mail;
     let mail::TransportSettings::Smtp(server) = &mail.transport else { panic!("{mail:?}") };
     assert_eq!((server.url.expose(), server.timeout.as_secs()), ("smtps://u:hunter2-canary@h", 15));
@@ -402,7 +401,13 @@ fn stores_and_mail() {
     assert!(server.ca.as_ref().is_some_and(|p| p.ends_with("my.pem")) && server.timeout.as_secs() == 3);
     assert!(!format!("{mail:?}").contains("hunter2"));
     let store = good(&with("redis: { url: null }\nstore: { url: \"sqlite::memory:\" }\n")).store;
-    assert_eq!(store, store::Settings::Sqlite { path: ":memory:".into() });
+    assert!(matches!(&store, store::Settings::Sqlite { path } if path.as_os_str() == ":memory:"));
+    let ours = "store: { url: \"postgres://me:${MAIL_PASSWORD}@db/x\", connections: 5 }\n";
+    let store = good(&with(ours)).store;
+    let store::Settings::Postgres(server) = &store else { panic!("{store:?}") };
+    assert_eq!((server.url.expose(), server.connections), ("postgres://me:hunter2-canary@db/x", 5));
+    assert!(!format!("{store:?}").contains("hunter2"));
+    assert!(store != good(&with(&ours.replace("${MAIL_PASSWORD}", "other"))).store, "a restart is asked for");
 }
 
 #[test]

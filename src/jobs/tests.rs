@@ -61,9 +61,7 @@ async fn a_job_that_panics_or_fails_is_counted_and_comes_again_and_stops_no_othe
 }
 
 async fn store_with(rows: &[&'static str]) -> Store {
-    let store = Store::over(Arc::new(
-        crate::store::engine::sqlite::Sqlite::open(std::path::Path::new(":memory:")).unwrap(),
-    ));
+    let store = Store::scratch();
     let account = "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at)
                    VALUES ('a', 'a@example.org', 'A', '', 0, 0)";
     store.write(account, Vec::new()).await.unwrap();
@@ -82,9 +80,9 @@ async fn idle_sign_ins_are_marked_with_the_time_and_reason_and_live_ones_stay() 
     let store = store_with(&[
         "INSERT INTO sessions (id, account_id, amr, auth_time, keep, refresh_hash, rotated_at, generation,
              idle_expires, expires_at, created_at, last_seen_at, ip, user_agent)
-         VALUES ('idle', 'a', 'pwd', 0, FALSE, x'01', 0, 0, 5000, 90000, 0, 0, '', ''),
-                ('old', 'a', 'pwd', 0, FALSE, x'02', 0, 0, 80000, 9000, 0, 0, '', ''),
-                ('live', 'a', 'pwd', 0, FALSE, x'03', 0, 0, 10001, 90000, 0, 0, '', '')",
+         VALUES ('idle', 'a', 'pwd', 0, FALSE, '\\x01', 0, 0, 5000, 90000, 0, 0, '', ''),
+                ('old', 'a', 'pwd', 0, FALSE, '\\x02', 0, 0, 80000, 9000, 0, 0, '', ''),
+                ('live', 'a', 'pwd', 0, FALSE, '\\x03', 0, 0, 10001, 90000, 0, 0, '', '')",
     ])
     .await;
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(10_000)));
@@ -101,12 +99,12 @@ async fn challenges_and_devices_leave_when_their_time_is_over() {
     let store = store_with(&[
         "INSERT INTO challenges (id, account_id, session_id, token_hash, password_mac, browser_hash, keep, code_mac, code_expires,
              tries_left, created_at, expires_at)
-         VALUES ('gone', 'a', '', x'01', x'', x'', FALSE, x'', 0, 5, 0, 1000),
-                ('late', 'a', '', x'02', x'', x'', FALSE, x'', 0, 5, 0, 34560001000)",
+         VALUES ('gone', 'a', '', '\\x01', '', '', FALSE, '', 0, 5, 0, 1000),
+                ('late', 'a', '', '\\x02', '', '', FALSE, '', 0, 5, 0, 34560001000)",
         "INSERT INTO devices (device_id, account_id, trusted_until, ip, user_agent, created_at, last_seen_at)
          VALUES ('gone', 'a', 0, '', '', 0, 1000), ('seen', 'a', 0, '', '', 0, 34560001000)",
         "INSERT INTO recovery_codes (id, account_id, code_mac, created_at, used_at)
-         VALUES ('gone', 'a', x'01', 0, 1000), ('free', 'a', x'02', 0, NULL)",
+         VALUES ('gone', 'a', '\\x01', 0, 1000), ('free', 'a', '\\x02', 0, NULL)",
     ])
     .await;
     // 400 days and a bit after the first of each.

@@ -1,6 +1,5 @@
 //! The way of a mail from the outbox to whoever takes it.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let store = Store::open(&crate::store::Settings::Sqlite { path: PathBuf::from(":memory:") }).unwrap();
+        let store = Store::scratch();
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_000_000)));
         let transport = Arc::new(Fickle::default());
         let worker = Worker::new(

@@ -34,6 +34,9 @@ pub enum StoreError {
         /// What is wrong and what to do about it.
         why: String,
     },
+    /// The database server cannot be used as configured.
+    #[error("cannot use the store: {0}")]
+    Server(String),
     /// Another, newer release has changed the schema.
     #[error(
         "the store has schema {found}, this release knows schemas up to {known}: run the newer release, or restore \

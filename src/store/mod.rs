@@ -56,7 +56,7 @@ pub use own_data::*;
 pub use people::*;
 pub use revocations::Revocation;
 pub use sessions::*;
-pub use settings::Settings;
+pub use settings::{Migrated, PostgresSettings, Settings};
 pub use signing_keys::SigningKeyRow;
 pub use totp::TotpRow;
 pub use tx::Tx;
@@ -84,7 +84,27 @@ impl Store {
     pub fn open(settings: &Settings) -> Result<Self, StoreError> {
         match settings {
             Settings::Sqlite { path } => Ok(Self::over(Arc::new(engine::sqlite::Sqlite::open(path)?))),
+            Settings::Postgres(settings) => {
+                Ok(Self::over(Arc::new(engine::postgres::Postgres::open(settings)?)))
+            }
         }
+    }
+
+    /// Brings the schema up to date, under a lock, and says what it was and is. Blocks.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn migrate(settings: &Settings) -> Result<Migrated, StoreError> {
+        match settings {
+            Settings::Sqlite { path } => engine::sqlite::Sqlite::migrate(path),
+            Settings::Postgres(settings) => engine::postgres::Postgres::migrate(settings),
+        }
+    }
+
+    /// An empty store for a test.
+    #[cfg(test)]
+    pub(crate) fn scratch() -> Self {
+        Self::over(engine::scratch())
     }
 
     /// A store over an engine whose schema is up to date.

@@ -219,7 +219,7 @@ impl Store {
     }
 
     async fn few_hold(&self, role: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM account_roles WHERE role = $1 LIMIT $2) some";
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM account_roles WHERE role = $1 LIMIT $2) holders";
         let rows = self.read(sql, params![role, FEW + 1]).await?;
         rows.first().map_or(Ok(true), |row| Ok(row.count(0)? <= u64::from(FEW)))
     }

@@ -1,13 +1,12 @@
 //! Aggregates whose users are elsewhere: signing keys, revocations, the audit trail, the outbox.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use super::*;
 use crate::model::{AccountId, ClientIp, Email, Entropy, RequestId, SessionId, SystemEntropy, Timestamp};
 
 fn store() -> Store {
-    Store::open(&Settings::Sqlite { path: PathBuf::from(":memory:") }).unwrap()
+    Store::scratch()
 }
 
 fn at(ms: i64) -> Timestamp {

@@ -96,7 +96,7 @@ fn accounts() -> Arc<Accounts> {
         cache_entries: 10,
     };
     let parts = Parts {
-        store: Store::open(&crate::store::Settings::Sqlite { path: ":memory:".into() }).unwrap(),
+        store: Store::scratch(),
         limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock), 1000)),
         mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
         access_ttl: MINUTE * 10,

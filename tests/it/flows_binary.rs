@@ -164,3 +164,19 @@ fn sigterm_lets_a_request_in_flight_finish_and_exits_with_zero() {
     assert_eq!((answer.status, answer.text().as_str()), (200, "quiet"));
     assert_eq!(server.exit_code(), Some(0));
 }
+
+#[test]
+fn migrate_makes_the_schema_says_so_and_leaves_a_newer_one_alone() {
+    let site = Site::new();
+    expect(&site, &["migrate"], 0, &["the schema was 0 and is "]);
+    expect(&site, &["migrate"], 0, &["the schema is up to date: "]);
+    let output = site.run(&["migrate", "--json"], "");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told["from"] == told["to"] && told["to"].as_i64().is_some_and(|n| n > 0), "{told}");
+    let newer = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+                 VALUES (9999, 'later', '2030-01-01T00:00:00Z', '1')";
+    rusqlite::Connection::open(site.path("site.db")).unwrap().execute(newer, []).unwrap();
+    expect(&site, &["migrate"], 2, &["schema 9999", "run the newer release"]);
+    std::fs::write(site.path("config.yaml"), "server: 5\n").unwrap();
+    expect(&site, &["migrate"], 2, &["server"]);
+}

@@ -38,6 +38,7 @@ mod pages_factor;
 mod pages_mailed;
 mod pages_reset;
 mod paths;
+mod postgres;
 mod races;
 mod refresh_answers;
 mod remembered;

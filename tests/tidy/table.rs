@@ -50,7 +50,7 @@ const CONFIG: &[&str] = &[
     "limiter: Quota Settings",
     "mail: Settings SmtpSettings TransportSettings",
     "proxy: Health Limits Server Settings Upstream",
-    "store: Settings",
+    "store: PostgresSettings Settings",
     "token: Algorithm Rotation Settings",
     "web: HomeLink Settings",
 ];
@@ -83,6 +83,8 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["src/limiter/redis"]),
     ("rusqlite", &["src/store/engine/sqlite"]),
     ("tokio_postgres", &["src/store/engine/postgres"]),
+    ("tokio_postgres_rustls", &["src/store/engine/postgres"]),
+    ("deadpool_postgres", &["src/store/engine/postgres"]),
     ("refinery", &["src/store/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("prometheus", &["src/metrics/"]),

@@ -40,8 +40,12 @@ impl House {
 
     /// The audit lines so far: actor, action, target, detail; those of sign-ups left out.
     pub(super) async fn trail(&self) -> Vec<(String, String, String, String)> {
-        let sql =
-            "SELECT actor, action, target, detail FROM audit WHERE actor <> 'operator' ORDER BY at, rowid";
+        // Lines of one moment in the order in which they were written; each engine has its own word for that.
+        let sql = if crate::store::engine::scratch_is_postgres() {
+            "SELECT actor, action, target, detail FROM audit WHERE actor <> 'operator' ORDER BY at, ctid"
+        } else {
+            "SELECT actor, action, target, detail FROM audit WHERE actor <> 'operator' ORDER BY at, rowid"
+        };
         let rows = self.store.read(sql, Vec::new()).await.unwrap();
         let text = |row: &crate::store::Row, n| row.string(n).unwrap();
         rows.iter().map(|r| (text(r, 0), text(r, 1), text(r, 2), text(r, 3))).collect()

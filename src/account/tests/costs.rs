@@ -32,8 +32,8 @@ type Seen = Arc<Mutex<Vec<&'static str>>>;
 /// A house that notes every statement.
 fn noting(change: impl FnOnce(&mut Settings)) -> (House, Seen) {
     let seen = Seen::default();
-    let engine = crate::store::engine::sqlite::Sqlite::open(std::path::Path::new(":memory:")).unwrap();
-    let store = Store::over(Arc::new(Noting { engine: Arc::new(engine), seen: Arc::clone(&seen) }));
+    let engine = crate::store::engine::scratch();
+    let store = Store::over(Arc::new(Noting { engine, seen: Arc::clone(&seen) }));
     (House::over(store, Timestamp::from_secs(1_800_000_000), change), seen)
 }
 

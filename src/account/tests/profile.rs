@@ -58,8 +58,8 @@ async fn t_17_an_export_has_everything_and_nothing_that_lets_anybody_in() {
                RETURNING device_id";
     house.store.write(sql, vec![MINE.into()]).await.unwrap();
     let sql = "INSERT INTO recovery_codes (id, account_id, code_mac, created_at)
-               SELECT 'r1', id, zeroblob(32), 1 FROM accounts WHERE email = $1 RETURNING id";
-    house.store.write(sql, vec![MINE.into()]).await.unwrap();
+               SELECT 'r1', id, $2, 1 FROM accounts WHERE email = $1 RETURNING id";
+    house.store.write(sql, vec![MINE.into(), [0u8; 32].into()]).await.unwrap();
     house.ask_reset().await;
     let me = me(&house, &signed_in);
     let export = house.accounts.export(&me).await.unwrap();

@@ -1,6 +1,5 @@
 //! Refresh tokens.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -9,7 +8,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::Barrier;
 
 use super::*;
-use crate::store::engine::sqlite::Sqlite;
 use crate::store::engine::{Engine, Statement};
 use crate::store::{Row, StoreError, Value};
 
@@ -40,7 +38,7 @@ async fn t_01_an_old_token_ends_its_family() {
 
 /// An engine whose first looks at a session are held up twice: until all have been taken, and until all may go on.
 struct Together {
-    inner: Sqlite,
+    inner: Arc<dyn Engine>,
     looks: AtomicUsize,
     held_up: usize,
     meet: Barrier,
@@ -65,7 +63,7 @@ impl Engine for Together {
 }
 
 fn together(held_up: usize, parties: usize) -> (House, Arc<Together>) {
-    let inner = Sqlite::open(Path::new(":memory:")).unwrap();
+    let inner = crate::store::engine::scratch();
     let engine =
         Arc::new(Together { inner, looks: AtomicUsize::new(0), held_up, meet: Barrier::new(parties) });
     let store = Store::over(Arc::clone(&engine) as Arc<dyn Engine>);

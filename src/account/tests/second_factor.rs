@@ -59,8 +59,7 @@ async fn t_12_one_of_fifty_parallel_uses_of_a_challenge_succeeds_on_several_node
 
 /// Several gateways over one store.
 pub(super) fn nodes(n: usize) -> Vec<House> {
-    let settings = crate::store::Settings::Sqlite { path: ":memory:".into() };
-    let store = Store::open(&settings).unwrap();
+    let store = Store::scratch();
     let wide = |s: &mut Settings| {
         s.lockout.failures = 10_000;
         s.second_factor.tries = 10_000;
@@ -240,9 +239,9 @@ async fn m_09_a_code_in_the_row_of_another_challenge_is_worth_nothing() {
     house.with_mail().await;
     house.begin().await;
     let first = house.mailed_code().await;
+    house.clock.advance(secs(1));
     let two = house.begin().await;
-    let theft =
-        "UPDATE challenges SET code_mac = (SELECT c.code_mac FROM challenges c ORDER BY c.rowid LIMIT 1)";
+    let theft = "UPDATE challenges SET code_mac = (SELECT c.code_mac FROM challenges c ORDER BY c.created_at LIMIT 1)";
     house.store.write(theft, vec![]).await.unwrap();
     assert_eq!(word(&house.finish(&two, &first).await), "wrong code");
 }
@@ -358,8 +357,8 @@ async fn r_09_factors_from_before_the_proof_of_the_address_are_wiped() {
     for sql in [
         "UPDATE accounts SET email_otp = TRUE",
         "INSERT INTO totp (account_id, sealed_seed, created_at, confirmed_at, last_step)
-         SELECT id, x'00', 1, 1, 0 FROM accounts",
-        "INSERT INTO recovery_codes (id, account_id, code_mac, created_at) SELECT 'r', id, x'00', 1 FROM accounts",
+         SELECT id, '\\x00', 1, 1, 0 FROM accounts",
+        "INSERT INTO recovery_codes (id, account_id, code_mac, created_at) SELECT 'r', id, '\\x00', 1 FROM accounts",
     ] {
         house.store.write(sql, vec![]).await.unwrap();
     }

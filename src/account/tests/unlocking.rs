@@ -90,8 +90,8 @@ impl Engine for NoMail {
 #[tokio::test]
 async fn no_lock_without_its_mail_and_its_audit_line() {
     let broken = Arc::new(AtomicBool::new(true));
-    let engine = crate::store::engine::sqlite::Sqlite::open(std::path::Path::new(":memory:")).unwrap();
-    let store = Store::over(Arc::new(NoMail { engine: Arc::new(engine), broken: Arc::clone(&broken) }));
+    let engine = crate::store::engine::scratch();
+    let store = Store::over(Arc::new(NoMail { engine, broken: Arc::clone(&broken) }));
     let house = House::over(store, Timestamp::from_secs(1_800_000_000), |_| ());
     house.member(MINE).await;
     for _ in 0..4 {

@@ -91,15 +91,40 @@ fn store(table: &Table<'_>) -> Option<store::Settings> {
     let field = table.at("url");
     let url = url.expose();
     if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        field.error("this build has no PostgreSQL engine yet", "write \"sqlite:stagedoor.db\"");
-        return None;
+        return postgres(table, url);
+    }
+    for key in ["ca", "connections"] {
+        if table.has(key) {
+            table
+                .at(key)
+                .error("a SQLite store takes no such key", "write a postgres:// URL, or remove the key");
+        }
     }
     let path = url.strip_prefix("sqlite:").map(|p| p.strip_prefix("//").unwrap_or(p));
     match path.filter(|p| !p.is_empty() && !p.contains(['?', '\0'])) {
         Some(":memory:") => Some(store::Settings::Sqlite { path: PathBuf::from(":memory:") }),
         Some(path) => Some(store::Settings::Sqlite { path: field.cx.base.join(path) }),
         None => {
-            field.error("not the address of a store", "write \"sqlite:PATH\" or \"sqlite::memory:\"");
+            field.error(
+                "not the address of a store",
+                "write \"sqlite:PATH\", \"sqlite::memory:\" or \"postgres://…\"",
+            );
+            None
+        }
+    }
+}
+
+fn postgres(table: &Table<'_>, url: &str) -> Option<store::Settings> {
+    let ca = table.text("ca").map(|path| table.at.cx.base.join(path));
+    let settings =
+        store::PostgresSettings { url: Secret::new(url), ca, connections: table.count("connections") };
+    match settings.check() {
+        Ok(()) => Some(store::Settings::Postgres(settings)),
+        Err(e) => {
+            table.at("url").error(
+                e.to_string(),
+                "write \"postgres://stagedoor:${DB_PASSWORD}@db.example.org/stagedoor\"",
+            );
             None
         }
     }

@@ -133,12 +133,21 @@ pub(in crate::config) static LIMITS: Section = Section {
 pub(in crate::config) static STORE: Section = Section {
     path: "store",
     doc: "Where accounts, sessions and keys are kept. Needs a restart.",
-    keys: &[key(
-        "url",
-        Reference,
-        Text("sqlite:stagedoor.db"),
-        "`sqlite:PATH`, relative to the folder of this file, or `sqlite::memory:`.",
-    )],
+    keys: &[
+        key(
+            "url",
+            Reference,
+            Text("sqlite:stagedoor.db"),
+            "`sqlite:PATH`, relative to the folder of this file, `sqlite::memory:`, or `postgres://user:password@host/database`. PostgreSQL is asked over TLS unless the URL ends in `?sslmode=disable`.",
+        ),
+        key("ca", Words, Nothing, "With PostgreSQL: a PEM file with further authorities to trust."),
+        key(
+            "connections",
+            Number(2, 1000),
+            Text("16"),
+            "With PostgreSQL: how many connections this process makes at most.",
+        ),
+    ],
 };
 
 pub(in crate::config) static REDIS: Section = Section {

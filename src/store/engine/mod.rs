@@ -4,9 +4,13 @@
 #[cfg(test)]
 mod contract;
 mod measured;
+pub mod postgres;
 pub mod sqlite;
 
 pub(super) use measured::Measured;
+
+#[cfg(test)]
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -39,4 +43,20 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StoreError`]; after an error the transaction was rolled back, unless the error is
     /// [`StoreError::Unavailable`], after which the outcome is unknown.
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError>;
+}
+
+/// An empty database for a test: `SQLite` in memory, or a schema on a server where `STAGEDOOR_TEST_STORE` says so.
+#[cfg(test)]
+pub(crate) fn scratch() -> Arc<dyn Engine> {
+    if scratch_is_postgres() {
+        Arc::new(postgres::scratch::Scratch::open())
+    } else {
+        Arc::new(sqlite::Sqlite::open(":memory:".as_ref()).expect("memory"))
+    }
+}
+
+/// Which of the two [`scratch`] makes.
+#[cfg(test)]
+pub(crate) fn scratch_is_postgres() -> bool {
+    std::env::var("STAGEDOOR_TEST_STORE").is_ok_and(|engine| engine == "postgres")
 }

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{Engine, Statement};
+use crate::store::settings::Migrated;
 use crate::store::{Row, StoreError, Value};
 
 /// How many threads read.
@@ -56,11 +57,22 @@ impl Sqlite {
     /// [`StoreError`] that says what is wrong with the file and what to do.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if path.as_os_str() == ":memory:" {
-            return Self::start(open::memory()?, Vec::new());
+            return Self::start(open::memory()?.0, Vec::new());
         }
-        let writer = open::file(path)?;
+        let (writer, _) = open::file(path)?;
         let readers = (0..READERS).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
         Self::start(writer, readers)
+    }
+
+    /// Brings the schema of the file up to date and says what it was and is. Blocks.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn migrate(path: &Path) -> Result<Migrated, StoreError> {
+        let (connection, migrated) =
+            if path.as_os_str() == ":memory:" { open::memory()? } else { open::file(path)? };
+        run::close(connection);
+        Ok(migrated)
     }
 
     /// Without readers the writer reads too.

@@ -12,21 +12,22 @@ use rusqlite::{Connection, OpenFlags};
 use super::run::translate;
 use crate::store::StoreError;
 use crate::store::migrate;
+use crate::store::settings::Migrated;
 
 /// How long a statement waits for another process's write lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// How many prepared statements a connection keeps; more than the house has.
 const STATEMENTS: usize = 256;
 
-/// The connection that writes, its schema up to date.
-pub(super) fn file(path: &Path) -> Result<Connection, StoreError> {
+/// The connection that writes, its schema up to date, and what was done to that.
+pub(super) fn file(path: &Path) -> Result<(Connection, Migrated), StoreError> {
     make_private(path)?;
     // Held until the schema stands: a second process that starts at the same time waits here.
     let _lock = lock(path)?;
     let mut connection = connect(path)?;
     tune(&connection).map_err(|e| placed(path, translate(e)))?;
-    bring_up_to_date(path, &mut connection).map_err(|e| placed(path, e))?;
-    Ok(connection)
+    let migrated = bring_up_to_date(path, &mut connection).map_err(|e| placed(path, e))?;
+    Ok((connection, migrated))
 }
 
 /// A connection that cannot change anything.
@@ -39,11 +40,11 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// An empty database of its own.
-pub(super) fn memory() -> Result<Connection, StoreError> {
+pub(super) fn memory() -> Result<(Connection, Migrated), StoreError> {
     let mut connection = Connection::open_in_memory().map_err(translate)?;
     tune(&connection).map_err(translate)?;
-    bring_up_to_date(Path::new(":memory:"), &mut connection)?;
-    Ok(connection)
+    let migrated = bring_up_to_date(Path::new(":memory:"), &mut connection)?;
+    Ok((connection, migrated))
 }
 
 /// Makes a missing file readable for its owner only; `SQLite` gives its side files the same mode.
@@ -88,21 +89,22 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
+fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<Migrated, StoreError> {
+    let mut from = 0;
     let tables = "SELECT count(*), coalesce(sum(name = 'refinery_schema_history'), 0) FROM sqlite_master";
     let (all, ours): (i64, i64) =
         connection.query_row(tables, [], |r| Ok((r.get(0)?, r.get(1)?))).map_err(translate)?;
     if ours > 0 {
         let newest = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-        let found: i64 = connection.query_row(newest, [], |r| r.get(0)).map_err(translate)?;
-        if found > migrate::latest() {
-            return Err(StoreError::NewerSchema { found, known: migrate::latest() });
+        from = connection.query_row(newest, [], |r| r.get(0)).map_err(translate)?;
+        if from > migrate::latest() {
+            return Err(StoreError::NewerSchema { found: from, known: migrate::latest() });
         }
     } else if all > 0 {
         return Err(refused(path, "it belongs to another program; name another path".to_owned()));
     }
     migrate::runner()?.run(connection).map_err(|e| StoreError::Migration(e.to_string()))?;
-    Ok(())
+    Ok(Migrated { from, to: migrate::latest() })
 }
 
 /// Names the file in an error that does not.

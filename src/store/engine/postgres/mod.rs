@@ -1,0 +1,184 @@
+//! PostgreSQL: two pools, one that may change something and one that may not, both worked on a runtime of their own.
+//! A caller that goes away does not leave a transaction half sent, and connections never belong to a runtime that
+//! somebody else stops.
+
+mod connect;
+mod run;
+mod schema;
+#[cfg(test)]
+pub(super) mod scratch;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use super::{Engine, Statement};
+use crate::store::settings::{Migrated, PostgresSettings};
+use crate::store::{Row, StoreError, Value};
+
+pub(in crate::store) use connect::check;
+
+/// How long one statement may take before the server gives it up.
+const STATEMENT: Duration = Duration::from_secs(2);
+/// How long a whole transaction may take before its connection is thrown away.
+const ANSWER: Duration = Duration::from_secs(8);
+/// How long to wait for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(1);
+/// How often a transaction that lost against another is tried again. Of those that meet one always wins, and no more
+/// meet than there are connections.
+const TRIES: u32 = 40;
+/// The longest pause between two tries.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// One PostgreSQL database.
+pub struct Postgres {
+    inner: Arc<Inner>,
+    // `None` only while it is dropped: a runtime must not be dropped inside another.
+    runtime: Option<Runtime>,
+}
+
+struct Inner {
+    write: Pool,
+    read: Pool,
+}
+
+/// Held by whoever waits for an answer: work that has not begun when it is gone does not begin.
+type Asker = Weak<()>;
+
+impl Postgres {
+    /// Connects, and brings the schema up to date under a lock that other nodes wait for. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`] that says what is wrong with the URL, the server or the schema, and what to do.
+    pub fn open(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        Self::migrated(settings).map(|(engine, _)| engine)
+    }
+
+    /// Brings the schema up to date and says what it was and is. Blocks.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub fn migrate(settings: &PostgresSettings) -> Result<Migrated, StoreError> {
+        Self::migrated(settings).map(|(_, migrated)| migrated)
+    }
+
+    fn migrated(settings: &PostgresSettings) -> Result<(Self, Migrated), StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("store-postgres")
+            .enable_all()
+            .build()
+            .map_err(|e| StoreError::Unavailable(format!("cannot start a thread: {e}")))?;
+        let inner = Inner {
+            write: connect::pool(settings, connect::Kind::Write)?,
+            read: connect::pool(settings, connect::Kind::Read)?,
+        };
+        let opened = Self { inner: Arc::new(inner), runtime: Some(runtime) };
+        let pool = opened.inner.write.clone();
+        let migrated = opened.wait(async move { schema::bring_up_to_date(&pool).await })?;
+        Ok((opened, migrated))
+    }
+
+    /// Runs on the runtime of the engine, from outside any other.
+    fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (send, receive) = std::sync::mpsc::channel();
+        self.runtime()?.spawn(async move { drop(send.send(work.await)) });
+        receive.recv().map_err(|_| stopped())?
+    }
+
+    fn runtime(&self) -> Result<&Runtime, StoreError> {
+        self.runtime.as_ref().ok_or_else(stopped)
+    }
+
+    /// Runs on the runtime of the engine. What has begun is finished there when the caller goes away.
+    async fn ask<T, W>(&self, work: impl FnOnce(Arc<Inner>, Asker) -> W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let here = Arc::new(());
+        let work = work(Arc::clone(&self.inner), Arc::downgrade(&here));
+        let (answer, wait) = oneshot::channel();
+        self.runtime()?.spawn(async move { drop(answer.send(work.await)) });
+        let answer = wait.await.map_err(|_| stopped())?;
+        drop(here);
+        answer
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("its threads have stopped".to_owned())
+}
+
+#[async_trait]
+impl Engine for Postgres {
+    async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.ask(async move |inner, asker| {
+            let client = acquire(&inner.read, &asker).await?;
+            let answer = timeout(ANSWER, run::read(&client, sql, &params)).await;
+            settle(client, answer)
+        })
+        .await
+    }
+
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
+        self.ask(|inner, asker| async move { transaction(&inner.write, &asker, &statements).await }).await
+    }
+}
+
+async fn transaction(
+    pool: &Pool,
+    asker: &Asker,
+    statements: &[Statement],
+) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
+    for attempt in 1..=TRIES {
+        let client = acquire(pool, asker).await?;
+        let answer = timeout(ANSWER, run::transaction(&client, statements)).await;
+        match settle(client, answer)? {
+            run::Outcome::Committed(rows) => return Ok(Some(rows)),
+            run::Outcome::Missed => return Ok(None),
+            run::Outcome::Lost => tokio::time::sleep((Duration::from_millis(1) * attempt).min(PAUSE)).await,
+        }
+    }
+    Err(StoreError::Busy)
+}
+
+async fn acquire(pool: &Pool, asker: &Asker) -> Result<Object, StoreError> {
+    let client = pool.get().await.map_err(|e| match e {
+        PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
+        PoolError::Backend(e) => run::unreachable(&e),
+        other => StoreError::Unavailable(other.to_string()),
+    })?;
+    if asker.strong_count() == 0 { Err(StoreError::Busy) } else { Ok(client) }
+}
+
+/// A connection whose answer did not come, or came as a surprise, is not used again: nobody knows what is under way
+/// on it.
+fn settle<T>(client: Object, answer: Result<Result<T, StoreError>, Elapsed>) -> Result<T, StoreError> {
+    let answer = answer.unwrap_or_else(|_| {
+        Err(StoreError::Unavailable(format!("no answer within {} seconds", ANSWER.as_secs())))
+    });
+    if matches!(answer, Err(StoreError::Unavailable(_))) {
+        drop(Object::take(client));
+    }
+    answer
+}

@@ -1,0 +1,148 @@
+//! PostgreSQL by itself: the contract, and what can be wrong with a server.
+
+use std::sync::Arc;
+
+use super::Postgres;
+use super::scratch::{Schema, Scratch, run, server, settings};
+use crate::store::engine::{Engine as _, Statement, contract};
+use crate::store::settings::Migrated;
+use crate::store::{StoreError, migrate, params};
+
+fn refusal(url: &str) -> StoreError {
+    Postgres::open(&settings(url)).map(drop).unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_keeps_the_contract() {
+    contract::run(Arc::new(Scratch::open())).await;
+}
+
+#[test]
+fn a_migration_says_what_it_did() {
+    let schema = Schema::new();
+    let known = migrate::latest();
+    let migrate = || Postgres::migrate(&settings(&schema.url())).unwrap();
+    assert_eq!(migrate(), Migrated { from: 0, to: known });
+    assert_eq!(migrate(), Migrated { from: known, to: known });
+}
+
+#[test]
+fn nodes_that_start_at_once_migrate_once() {
+    let schema = Schema::new();
+    let starts: Vec<_> = (0..8)
+        .map(|_| {
+            let url = schema.url();
+            std::thread::spawn(move || Postgres::migrate(&settings(&url)))
+        })
+        .collect();
+    let all: Vec<_> = starts.into_iter().map(|start| start.join().unwrap().unwrap()).collect();
+    assert_eq!(all.iter().filter(|m| m.from == 0).count(), 1, "{all:?}");
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let schema = Schema::new();
+    Postgres::migrate(&settings(&schema.url())).unwrap();
+    let sql = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+               VALUES (9999, 'later', '2030-01-01T00:00:00Z', '1')";
+    run(&schema.url(), sql).unwrap();
+    let known = migrate::latest();
+    assert_eq!(refusal(&schema.url()), StoreError::NewerSchema { found: 9999, known });
+}
+
+#[test]
+fn a_database_that_sorts_like_a_dictionary_is_refused() {
+    let name = format!("dictionary{}", std::process::id());
+    let made = format!(
+        "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' ENCODING 'UTF8'"
+    );
+    run(&server(), &made).unwrap();
+    let e = refusal(&server().replacen("/postgres?", &format!("/{name}?"), 1)).to_string();
+    run(&server(), &format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
+    assert!(e.contains(&format!("CREATE DATABASE {name} ENCODING 'UTF8' LC_COLLATE 'C'")), "{e}");
+}
+
+#[test]
+fn a_server_that_does_not_let_us_in_is_named_without_the_password() {
+    let urls = [
+        "postgres://me:hunter2@127.0.0.1:1/x?sslmode=disable",
+        "postgres://me:hunter2@127.0.0.1:1/x",
+        "postgres://me:hun?ter2@127.0.0.1/x",
+        "postgres://me:hunter2@127.0.0.1/x?sslmode=sometimes",
+    ];
+    for url in urls {
+        let e = refusal(url).to_string();
+        assert!(e.starts_with("cannot use the store: ") && !e.contains("ter2"), "{e}");
+    }
+}
+
+#[tokio::test]
+async fn failures_do_not_repeat_values() {
+    let engine = Scratch::open();
+    let insert = |key: &str| Statement {
+        sql: "INSERT INTO signing_keys (kid, algorithm, sealed_private, created_at, follows) VALUES ($1, '', '', 0, '')",
+        params: params![key],
+        must_hit: false,
+    };
+    engine.transaction(vec![insert("canary-1")]).await.unwrap();
+    let twice = engine.transaction(vec![insert("canary-2")]).await.unwrap_err();
+    assert!(matches!(&twice, StoreError::Constraint(why) if !why.contains("canary")), "{twice}");
+    let cast = engine.read("SELECT CAST(CAST($1 AS TEXT) AS BIGINT)", params!["canary"]).await.unwrap_err();
+    assert!(matches!(&cast, StoreError::Statement(why) if !why.contains("canary")), "{cast}");
+    let kind = engine.read("SELECT kid FROM signing_keys WHERE created_at = $1", params!["canary"]).await;
+    assert!(matches!(&kind, Err(StoreError::Statement(why)) if !why.contains("canary")), "{kind:?}");
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended_and_the_connection_lives_on() {
+    let engine = Scratch::open();
+    assert_eq!(engine.read("SELECT 1 FROM pg_sleep(30)", vec![]).await, Err(StoreError::Busy));
+    let sleep = Statement { sql: "SELECT 1 FROM pg_sleep(30)", params: vec![], must_hit: false };
+    assert_eq!(engine.transaction(vec![sleep]).await, Err(StoreError::Busy));
+    assert_eq!(engine.read("SELECT 1", vec![]).await.unwrap()[0].int(0), Ok(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_begun_is_finished_when_the_caller_goes_away() {
+    let engine = Arc::new(Scratch::open());
+    let insert = |subject: &str| Statement {
+        sql: "INSERT INTO revocations (kind, subject, ends_before, expires_at) VALUES ('session', $1, 0, 5)",
+        params: params![subject],
+        must_hit: true,
+    };
+    let pause = Statement { sql: "SELECT 1 FROM pg_sleep(0.3)", params: vec![], must_hit: true };
+    let work = vec![insert("a"), pause, insert("b")];
+    let caller = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.transaction(work).await }
+    });
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.3)%' AND state = 'active'
+               AND pid <> pg_backend_pid()";
+    while engine.read(sql, vec![]).await.unwrap()[0].int(0) != Ok(1) {}
+    caller.abort();
+    loop {
+        let found = engine.read("SELECT count(*) FROM revocations", vec![]).await.unwrap()[0].int(0).unwrap();
+        assert!(found == 0 || found == 2, "half a transaction");
+        if found == 2 {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_replaced() {
+    let engine = Scratch::open();
+    let own = Statement { sql: "SELECT CAST(pg_backend_pid() AS BIGINT)", params: vec![], must_hit: true };
+    for _ in 0..3 {
+        let rows = engine.transaction(vec![own.clone()]).await.unwrap().unwrap();
+        let pid = rows[0][0].int(0).unwrap();
+        run(&server(), &format!("SELECT pg_terminate_backend({pid})")).unwrap();
+        let after = loop {
+            match engine.transaction(vec![own.clone()]).await {
+                Ok(rows) => break rows.unwrap()[0][0].int(0).unwrap(),
+                Err(e) => assert!(matches!(e, StoreError::Unavailable(_)), "{e}"),
+            }
+        };
+        assert_ne!(after, pid);
+    }
+}

@@ -1,0 +1,123 @@
+//! A PostgreSQL server of a test's own, to be stopped and started: its data lie in a folder that goes with it.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::flows_process::Ports;
+
+/// A running server.
+pub struct PostgresServer {
+    bin: PathBuf,
+    folder: TempDir,
+    ports: Ports,
+}
+
+impl PostgresServer {
+    /// An empty one.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Self { bin: programs(), folder, ports: Ports::lease(1) };
+        give_away(server.folder.path());
+        let data = server.data();
+        server.call(
+            "initdb",
+            &["-D", &data, "-U", "stagedoor", "--auth=trust", "--locale=C", "-E", "UTF8", "-N"],
+        );
+        server.start_again();
+        server
+    }
+
+    /// For `store.url`, without TLS.
+    pub fn url(&self) -> String {
+        format!("{}?sslmode=disable", self.secure_url())
+    }
+
+    /// For `store.url`, with TLS.
+    pub fn secure_url(&self) -> String {
+        format!("postgres://stagedoor@localhost:{}/postgres", self.ports.first)
+    }
+
+    /// From its next start on it shows the certificate called `name` in a folder.
+    pub fn show(&self, certificates: &Path, name: &str) {
+        for end in ["pem", "key"] {
+            let to = self.folder.path().join(format!("server.{end}"));
+            std::fs::copy(certificates.join(format!("{name}.{end}")), &to).expect("a copy");
+            std::fs::set_permissions(&to, Permissions::from_mode(0o600)).expect("private");
+            give_away(&to);
+        }
+    }
+
+    /// Ends it at once: connections break, nothing is finished.
+    pub fn stop_at_once(&self) {
+        self.call("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
+    }
+
+    /// Starts it on the same data and waits until it answers.
+    pub fn start_again(&self) {
+        let (folder, port) = (self.folder.path().display(), self.ports.first);
+        let mut options = format!(
+            "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+        );
+        if self.folder.path().join("server.key").exists() {
+            options += &format!(
+                " -c ssl=on -c ssl_cert_file={folder}/server.pem -c ssl_key_file={folder}/server.key"
+            );
+        }
+        let log = format!("{folder}/log");
+        self.call("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-o", &options, "start"]);
+    }
+
+    fn data(&self) -> String {
+        self.folder.path().join("data").display().to_string()
+    }
+
+    fn call(&self, program: &str, arguments: &[&str]) {
+        let program = self.bin.join(program);
+        let mut command = if as_root() {
+            // It refuses to run as root.
+            let mut other = Command::new("runuser");
+            other.args(["-u", "postgres", "--"]).arg(program);
+            other
+        } else {
+            Command::new(program)
+        };
+        // No pipes: the server would keep them open.
+        let quiet = command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+        assert!(quiet.status().expect("it runs").success(), "{arguments:?}");
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        if Path::new(&self.data()).join("postmaster.pid").exists() {
+            self.stop_at_once();
+        }
+    }
+}
+
+/// Makes a file the server's own.
+fn give_away(path: &Path) {
+    if as_root() {
+        assert!(Command::new("chown").arg("postgres").arg(path).status().expect("chown").success());
+    }
+}
+
+fn as_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id");
+    id.stdout.trim_ascii() == b"0"
+}
+
+/// Where `initdb` and `pg_ctl` are: `STAGEDOOR_TEST_POSTGRES_BIN`, or where Debian puts them.
+fn programs() -> PathBuf {
+    let named = std::env::var_os("STAGEDOOR_TEST_POSTGRES_BIN").map(PathBuf::from);
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let usual = versions.map(|version| version.expect("readable").path().join("bin"));
+    named.into_iter().chain(usual).find(|bin| bin.join("initdb").exists()).expect(
+        "PostgreSQL's programs are missing: install the package postgresql (scripts/test does it), or name their \
+         folder in STAGEDOOR_TEST_POSTGRES_BIN",
+    )
+}
