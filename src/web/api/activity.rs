@@ -32,7 +32,7 @@ pub struct Activity {
     ip: String,
     /// With what; whatever the client said of itself.
     user_agent: String,
-    /// `success` or `failure`.
+    /// `success`, `failure` or `challenge`.
     outcome: String,
     /// A stable word: `password`, `wrong_credentials`, `locked`, …
     reason: String,

@@ -58,7 +58,7 @@ pub struct ExportedAttempt {
     ip: String,
     /// With what, as the client says.
     user_agent: String,
-    /// `success` or `failure`.
+    /// `success`, `failure` or `challenge`.
     outcome: String,
     /// A stable word.
     reason: String,

@@ -24,7 +24,7 @@ pub struct Asked {
     address: String,
     /// From where.
     ip: String,
-    /// `success` or `failure`.
+    /// `success`, `failure` or `challenge` (a second factor was asked for).
     outcome: String,
     /// Not before this time (RFC 3339).
     from: String,
@@ -35,7 +35,7 @@ pub struct Asked {
     /// How many rows, 1 to 100; 20 if nothing is said.
     #[param(value_type = Option<u32>)]
     limit: Limit,
-    /// `csv` for a file with all of them (at most 100,000).
+    /// `csv` for a file with all of them (at most 50,000).
     format: String,
 }
 
@@ -63,7 +63,7 @@ pub struct AttemptItem {
     ip: String,
     /// With what.
     user_agent: String,
-    /// `success` or `failure`.
+    /// `success`, `failure` or `challenge` (a second factor was asked for).
     outcome: String,
     /// A stable word that says why.
     reason: String,
@@ -111,7 +111,7 @@ pub async fn list(
 }
 
 fn query(asked: &Asked) -> Result<AttemptQuery, Problem> {
-    let outcome = |text: &str| ["success", "failure"].into_iter().find(|o| *o == text);
+    let outcome = |text: &str| ["success", "failure", "challenge"].into_iter().find(|o| *o == text);
     Ok(AttemptQuery {
         account: value(&asked.account, |text| text.parse().ok())?,
         address: value(&asked.address, |text| Email::parse(text).ok())?,

@@ -33,7 +33,7 @@ pub struct Asked {
     /// How many rows, 1 to 100; 20 if nothing is said.
     #[param(value_type = Option<u32>)]
     limit: Limit,
-    /// `csv` for a file with all of them (at most 100,000).
+    /// `csv` for a file with all of them (at most 50,000).
     format: String,
 }
 
