@@ -192,3 +192,27 @@ fn only_websockets_count_as_upgrades() {
     let answer = app.ask(get("/api/x", &cookie));
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
+
+#[test]
+fn l_18_a_browser_that_signs_in_again_ends_the_session_it_had() {
+    let app = TestApp::start();
+    let (first, second) = (app.person("user"), app.person("user"));
+    for by_form in [true, false] {
+        let first = app.sign_in(&first.email);
+        let mut browser = Browser::of(&app, &first);
+        let status = if by_form {
+            browser.post_form("/auth/login/", &[("email", &second.email), ("password", PASSWORD)]).status
+        } else {
+            let body =
+                json!({ "email": second.email, "password": PASSWORD, "session": "cookie" }).to_string();
+            browser
+                .fetch("POST", "/auth/token/", "Content-Type: application/json\r\n", body.as_bytes())
+                .status
+        };
+        assert!([303, 200].contains(&status), "{status}");
+        app.case(Some(&first), get("/api/x", &first.bearer())).denied();
+        let again = app.post_json("/token/refresh/", "", &json!({ "refresh": first.refresh }));
+        assert_eq!(again.status, 401, "by form: {by_form}");
+        assert_eq!(browser.visit("/api/page").status, 200);
+    }
+}

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{ChallengeBegun, Person, Tokens};
+use super::logout::replaced;
 use crate::account::{Challenge, Error, Login, SignIn, SignedIn, User};
 use crate::gate::CrossSite;
 use crate::model::{Secret, constant_time_eq};
@@ -60,6 +61,7 @@ pub async fn issue(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
     axum::Extension(client): axum::Extension<ClientInfo>,
+    presented: Presented,
     Json(input): Json<Issue>,
 ) -> Result<Response, Problem> {
     check_filled(&input)?;
@@ -70,7 +72,12 @@ pub async fn issue(
     let browser = input.session.is_some();
     let login = Login { email: input.email, password: input.password.0, keep: input.keep, browser };
     Ok(match state.accounts.login(login, &origin).await? {
-        SignIn::Done(signed_in) => issued(&state, &signed_in, input.session),
+        SignIn::Done(signed_in) => {
+            if input.session.is_some() {
+                replaced(&state, presented, &origin).await;
+            }
+            issued(&state, &signed_in, input.session)
+        }
         SignIn::Challenge(challenge) => challenged(&state, &challenge),
     })
 }

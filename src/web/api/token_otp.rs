@@ -8,12 +8,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::answer::{Detail, Tokens, detail};
+use super::logout::replaced;
 use super::token::{SessionMode, issued};
 use crate::account::{Finish, Method};
 use crate::gate::CrossSite;
 use crate::web::WebState;
 use crate::web::error::{Problem, ProblemBody};
-use crate::web::extract::{ClientInfo, Hidden, Json, Visitor};
+use crate::web::extract::{ClientInfo, Hidden, Json, Presented, Visitor};
 
 /// A second factor, by its word.
 #[derive(Deserialize, ToSchema, Clone, Copy)]
@@ -90,7 +91,7 @@ pub async fn verify(
     State(state): State<WebState>,
     Visitor(origin): Visitor,
     Extension(client): Extension<ClientInfo>,
-    headers: HeaderMap,
+    (presented, headers): (Presented, HeaderMap),
     Json(input): Json<VerifyOtp>,
 ) -> Result<Response, Problem> {
     let mut missing = Vec::new();
@@ -116,6 +117,9 @@ pub async fn verify(
     };
     let bound = finish.browser.is_some();
     let signed_in = state.accounts.verify_otp(finish, &origin).await?;
+    if input.session.is_some() {
+        replaced(&state, presented, &origin).await;
+    }
     let mut response = issued(&state, &signed_in, input.session);
     if bound {
         state.cookies.unbind_challenge(response.headers_mut());
