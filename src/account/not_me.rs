@@ -29,15 +29,11 @@ impl Accounts {
         // A stranger may have asked for more than a sign-in, such as another address for the account.
         tx.drop_mailed(link.account);
         self.revoke_tokens(&mut tx, link.account, now);
-        let ended = self.end_sessions(&mut tx, link.account, None, "not_me").await?;
+        let ending = self.end_sessions_within(&mut tx, link.account, None, "not_me");
         self.audit(&mut tx, "account.not_me", &link.account.to_string(), origin);
-        // In memory also when the store did not answer: it may have written it all the same.
-        let written = self.store.commit(tx).await;
-        if !matches!(written, Ok(None)) {
-            self.forget_sessions(&ended, now);
-            // Also the tokens of a session that was opened after we looked.
-            self.forget_tokens(link.account, self.clock.now());
-        }
-        written?.map(drop).ok_or(Error::InvalidToken)
+        self.commit_ending(tx, ending).await?.ok_or(Error::InvalidToken)?;
+        // Also the tokens that were made while this waited for its turn.
+        self.forget_tokens(link.account, self.clock.now());
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::refresh::RefreshToken;
 use super::trail::Attempt;
 use super::{Accounts, Error, Origin, SignedIn};
 use crate::model::{AccountId, Secret, SessionId, Timestamp};
-use crate::store::{AccountRow, Revocation, SessionRow, SessionsEnd, Tx};
+use crate::store::{AccountRow, Revocation, SessionRow, Tx};
 use crate::token::AccessGrant;
 
 /// A refresh that began just before the end of its session may still make an access token; it ends no later than
@@ -126,27 +126,6 @@ impl Accounts {
     pub(super) fn idle_end(&self, keep: bool, now: Timestamp, expires_at: Timestamp) -> Timestamp {
         let s = &self.settings.session;
         now.after(if keep { s.keep_idle_timeout } else { s.idle_timeout }).min(expires_at)
-    }
-
-    /// Adds the end of all sessions of an account but `except` to a transaction. After the commit comes
-    /// [`Self::forget_sessions`] with what this returns.
-    pub(super) async fn end_sessions(
-        &self,
-        tx: &mut Tx,
-        account: AccountId,
-        except: Option<SessionId>,
-        reason: &'static str,
-    ) -> Result<Vec<SessionId>, Error> {
-        let now = self.clock.now();
-        let mut ids = self.store.open_sessions(account, now).await?;
-        ids.retain(|id| Some(*id) != except);
-        for id in &ids {
-            self.revoke_session(tx, *id, now);
-        }
-        // Also those that a sign-in has opened since we looked.
-        let end = SessionsEnd { reason, now, until: self.last_token_ends(now) };
-        tx.end_sessions_of(account, except, &end);
-        Ok(ids)
     }
 
     /// Adds the end of all access tokens that an account has now to a transaction; its sessions live on and get new

@@ -23,7 +23,7 @@ impl Accounts {
         let account = self.store.account_by_id(link.account).await?.ok_or(Error::InvalidToken)?;
         let mut tx = Tx::new();
         tx.consume_code(link.id, self.clock.now());
-        tx.unlock(account.id, &account.email);
+        tx.forget_locks(&account.email);
         self.audit(&mut tx, "account.unlocked", &account.id.to_string(), origin);
         self.store.commit(tx).await?.map(drop).ok_or(Error::InvalidToken)
     }

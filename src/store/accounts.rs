@@ -320,14 +320,6 @@ impl Tx {
         )
     }
 
-    /// Forgets the failures of an address on every device, and opens it if it was locked.
-    pub fn forget_locks(&mut self, email: &Email) {
-        self.push(
-            "DELETE FROM lockouts WHERE address = $1 OR (address >= $1 || '#' AND address < $1 || '$')",
-            params![email],
-        );
-    }
-
     fn add_roles(&mut self, id: AccountId, roles: &[RoleName]) {
         for role in roles {
             self.push(

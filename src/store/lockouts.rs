@@ -2,7 +2,7 @@
 //! whatever its change brings about: nodes that share a store share the count.
 
 use super::{Row, Store, StoreError, Tx, params};
-use crate::model::{AccountId, DeviceId, Email, SessionId, Timestamp};
+use crate::model::{DeviceId, Email, SessionId, Timestamp};
 
 /// What failures are counted for: an address, or a device or session of it that counts apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,14 @@ impl Store {
 }
 
 impl Tx {
+    /// Forgets the failures of an address on every device, and opens it if it was locked.
+    pub fn forget_locks(&mut self, email: &Email) {
+        self.push(
+            "DELETE FROM lockouts WHERE address = $1 OR (address >= $1 || '#' AND address < $1 || '$')",
+            params![email],
+        );
+    }
+
     /// Puts `next` in the place of what was seen; the transaction fails when somebody else has counted or cleared
     /// meanwhile.
     pub fn set_failures(&mut self, key: &LockKey, seen: Option<&FailureRow>, next: &FailureRow) {
@@ -119,21 +127,6 @@ impl Tx {
     /// Forgets the failures of an address after a success, unless it was locked meanwhile.
     pub fn clear_failures(&mut self, key: &LockKey, now: Timestamp) {
         self.push("DELETE FROM lockouts WHERE address = $1 AND locked_until <= $2", params![&key.0, now]);
-    }
-
-    /// Opens an account's address, and whatever devices and sessions of it count apart, and forgets their history.
-    pub fn unlock(&mut self, account: AccountId, email: &Email) {
-        self.push("DELETE FROM lockouts WHERE address = $1", params![email]);
-        self.push(
-            "DELETE FROM lockouts WHERE address IN
-               (SELECT $1 || '#' || device_id FROM devices WHERE account_id = $2)",
-            params![email, account],
-        );
-        self.push(
-            "DELETE FROM lockouts WHERE address IN
-               (SELECT $1 || '#' || id FROM sessions WHERE account_id = $2 AND ended_at IS NULL)",
-            params![email, account],
-        );
     }
 }
 

@@ -157,3 +157,22 @@ async fn m_04_a_new_sign_in_buys_no_more_guesses_at_a_step_up() {
     assert_eq!(word(&elevate(&house, &again, guess()).await), "locked");
     assert_eq!(word(&elevate(&house, &weak, guess()).await), "locked");
 }
+
+#[tokio::test]
+async fn l_08_the_link_of_a_lock_opens_step_up_codes_as_well() {
+    let house = House::new();
+    let weak = me(&house.with_mail().await);
+    house.accounts.mail_elevation_code(&weak, &origin()).await.unwrap();
+    let guess = || Elevate::Code(Secret::new("000000"), Some(Method::Email));
+    for _ in 0..5 {
+        assert_eq!(word(&elevate(&house, &weak, guess()).await), "wrong code");
+    }
+    assert_eq!(word(&elevate(&house, &weak, guess()).await), "locked");
+    let sql = "SELECT body_text FROM outbox WHERE kind = 'locked'";
+    let text = house.store.read(sql, vec![]).await.unwrap()[0].string(0).unwrap();
+    let link = text.split("/unlock/").nth(1).unwrap();
+    let (uid, rest) = link.split_once('/').unwrap();
+    let token = rest.split('/').next().unwrap();
+    house.accounts.unlock(uid, token, &origin()).await.unwrap();
+    assert_eq!(word(&elevate(&house, &weak, guess()).await), "wrong code");
+}
