@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
 use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
 use crate::store::{Revocation, Store};
-use crate::token::{Mint, Revocations, Vault};
+use crate::token::{Ended, Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
 
 /// How many keys the in-process limiter holds at most.
@@ -233,12 +233,12 @@ async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Resul
     let ring = keeper.open().await?;
     let revocations = Arc::new(Revocations::new());
     for revocation in store.live_revocations(now).await? {
-        match revocation {
-            Revocation::Session { session, until } => revocations.revoke_session(session, until),
+        revocations.learn(match revocation {
+            Revocation::Session { session, until } => Ended::Session { session, until },
             Revocation::Account { account, before, until } => {
-                revocations.revoke_account_before(account, before, until);
+                Ended::Account { account, through: before, until }
             }
-        }
+        });
     }
     Ok(Common {
         keys: Arc::new(ArcSwap::from_pointee(ring)),

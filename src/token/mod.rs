@@ -33,7 +33,7 @@ pub use key::{KeyError, SigningKey, StoredKey};
 pub use keyring::{KeyRing, ROTATION_SLACK};
 pub use mint::Mint;
 pub use rejection::Rejection;
-pub use revocation::Revocations;
+pub use revocation::{Ended, Heard, Revocations, Witness};
 pub use settings::{Rotation, Settings};
 pub use strict::MAX_TOKEN_BYTES;
 pub use vault::{Vault, WeakSecret};

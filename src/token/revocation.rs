@@ -12,9 +12,47 @@
 //! [`Claims::issued_at`]: super::Claims::issued_at
 //! [`Mint::heeding`]: super::Mint::heeding
 
+use std::sync::OnceLock;
+
 use papaya::HashMap;
 
 use crate::model::{AccountId, SessionId, Timestamp};
+
+/// What ended before its time. The entry may leave at `until`: when the last such token has expired, leeway included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// All tokens of a sign-in.
+    Session {
+        /// The sign-in.
+        session: SessionId,
+        /// When the entry may leave.
+        until: Timestamp,
+    },
+    /// All tokens of an account issued up to a moment.
+    Account {
+        /// The account.
+        account: AccountId,
+        /// Tokens issued at or before this are dead.
+        through: Timestamp,
+        /// When the entry may leave.
+        until: Timestamp,
+    },
+}
+
+/// How this node came to know of an end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// It was decided here: the other nodes have to be told.
+    Here,
+    /// Another node decided it.
+    Elsewhere,
+}
+
+/// Wants to know of every end that is new to this node. Called on the thread that brings the news: it must not wait.
+pub trait Witness: Send + Sync + 'static {
+    /// Something has ended just now; tokens are refused already.
+    fn ended(&self, what: Ended, heard: Heard);
+}
 
 /// Tokens that ended before their time. Reads take no lock; entries can be given in any order and more than once
 /// (a feed repeats itself), the strictest stays.
@@ -22,6 +60,7 @@ use crate::model::{AccountId, SessionId, Timestamp};
 pub struct Revocations {
     sessions: HashMap<SessionId, Timestamp, ahash::RandomState>,
     accounts: HashMap<AccountId, Entry, ahash::RandomState>,
+    witnesses: OnceLock<Vec<Box<dyn Witness>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -39,16 +78,55 @@ impl Revocations {
         Self::default()
     }
 
-    /// Ends all tokens of a sign-in. The entry may leave at `until`: when the last of them has expired, leeway
-    /// included.
-    pub fn revoke_session(&self, session: SessionId, until: Timestamp) {
-        self.sessions.pin().update_or_insert(session, |old| until.max(*old), until);
+    /// Who is told from now on; once, when the gateway is put together.
+    pub fn tell(&self, witnesses: Vec<Box<dyn Witness>>) {
+        let first = self.witnesses.set(witnesses).is_ok();
+        debug_assert!(first, "witnesses are named once");
     }
 
-    /// Ends all tokens of an account issued at `at` or before. `until` as for [`Self::revoke_session`].
+    /// Ends all tokens of a sign-in, decided on this node. `until` as in [`Ended`].
+    pub fn revoke_session(&self, session: SessionId, until: Timestamp) {
+        self.hear(Ended::Session { session, until }, Heard::Here);
+    }
+
+    /// Ends all tokens of an account issued at `at` or before, decided on this node. `until` as in [`Ended`].
     pub fn revoke_account_before(&self, account: AccountId, at: Timestamp, until: Timestamp) {
-        let stricter = |old: &Entry| Entry { through: at.max(old.through), until: until.max(old.until) };
-        self.accounts.pin().update_or_insert(account, stricter, Entry { through: at, until });
+        self.hear(Ended::Account { account, through: at, until }, Heard::Here);
+    }
+
+    /// Takes over an end that was decided elsewhere, or before this process began.
+    pub fn learn(&self, what: Ended) {
+        self.hear(what, Heard::Elsewhere);
+    }
+
+    fn hear(&self, what: Ended, heard: Heard) {
+        let news = match what {
+            Ended::Session { session, until } => self.add_session(session, until),
+            Ended::Account { account, through, until } => self.add_account(account, Entry { through, until }),
+        };
+        if news {
+            self.witnesses.get().into_iter().flatten().for_each(|w| w.ended(what, heard));
+        }
+    }
+
+    /// Whether it was not known.
+    fn add_session(&self, session: SessionId, until: Timestamp) -> bool {
+        let sessions = self.sessions.pin();
+        let known = sessions.get(&session).copied();
+        sessions.update_or_insert(session, |old| until.max(*old), until);
+        known.is_none()
+    }
+
+    /// Whether it ends tokens that were alive.
+    fn add_account(&self, account: AccountId, entry: Entry) -> bool {
+        let accounts = self.accounts.pin();
+        let known = accounts.get(&account).copied();
+        let stricter = |old: &Entry| Entry {
+            through: entry.through.max(old.through),
+            until: entry.until.max(old.until),
+        };
+        accounts.update_or_insert(account, stricter, entry);
+        known.is_none_or(|known| known.through < entry.through)
     }
 
     /// Whether a token of this sign-in and account, issued at that millisecond ([`Claims::issued_at`]), has ended.

@@ -92,3 +92,32 @@ fn readers_and_writers_do_not_wait_for_each_other() {
     assert_eq!(r.len(), 2001);
     assert_eq!(r.purge(ms(500)), 2001);
 }
+
+/// What a witness has heard, and a way to ask.
+#[derive(Clone, Default)]
+struct Ears(Arc<std::sync::Mutex<Vec<(Ended, Heard)>>>);
+
+impl Witness for Ears {
+    fn ended(&self, what: Ended, heard: Heard) {
+        self.0.lock().unwrap().push((what, heard));
+    }
+}
+
+#[test]
+fn witnesses_hear_of_each_end_once_and_where_it_was_decided() {
+    let (r, g, ears) = (Revocations::new(), grant(), Ears::default());
+    r.tell(vec![Box::new(ears.clone())]);
+    let session = Ended::Session { session: g.session, until: ms(600_000) };
+    let account = |at| Ended::Account { account: g.account, through: ms(at), until: ms(at + 600_000) };
+    r.learn(session);
+    r.learn(session);
+    r.revoke_session(g.session, ms(700_000));
+    r.revoke_account_before(g.account, ms(10), ms(600_010));
+    r.learn(account(5));
+    r.learn(account(20));
+    let heard = ears.0.lock().unwrap().clone();
+    assert_eq!(
+        heard,
+        [(session, Heard::Elsewhere), (account(10), Heard::Here), (account(20), Heard::Elsewhere)]
+    );
+}
