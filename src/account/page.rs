@@ -20,6 +20,12 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The rows in another form, and the text of the cursor behind them, good for lists in this order.
+    pub fn sent_as<I: From<T>>(self, order: &str) -> (Vec<I>, Option<String>) {
+        let next = self.next.map(|cursor| cursor.encode(order));
+        (self.items.into_iter().map(I::from).collect(), next)
+    }
+
     /// The page that begins with `rows`, of which the store was asked for one more than `limit`: whether it came says
     /// whether there is a next page.
     pub fn cut(mut rows: Vec<T>, limit: u32, cursor: impl Fn(&T) -> Cursor) -> Self {

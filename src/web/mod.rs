@@ -40,6 +40,7 @@ pub use rules::{Rules, RunningRule};
 pub use settings::*;
 
 use crate::account::{Accounts, PasswordSettings};
+use pages::link::Purpose;
 
 /// Whether we signed a return target: `(target, mac)`.
 pub type ReturnCheck = dyn Fn(&str, &str) -> bool + Send + Sync;
@@ -89,8 +90,8 @@ pub fn router(state: WebState) -> Router {
         .on(routes::ACTIVITY, get(api::activity::get))
         .on(routes::DEVICES, get(api::devices::list).delete(api::devices::forget_all))
         .on(routes::DEVICE, delete(api::devices::forget_one))
-        .on(routes::UNLOCK, both(api::unlock::post, pages::link::send_unlock).get(pages::link::unlock))
-        .on(routes::NOT_ME, both(api::not_me::post, pages::link::send_not_me).get(pages::link::not_me))
+        .on(routes::UNLOCK, mailed_link(api::unlock::post, Purpose::Unlock))
+        .on(routes::NOT_ME, mailed_link(api::not_me::post, Purpose::NotMe))
         .on(
             routes::PASSWORD_RESET,
             both(api::password_reset::request, pages::forgot::send).get(pages::forgot::show),
@@ -103,15 +104,9 @@ pub fn router(state: WebState) -> Router {
         .on(routes::CHANGE_PASSWORD, post(api::change_password::post))
         .on(routes::PROFILE, get(api::profile::get).patch(api::profile::patch).delete(api::deletion::close))
         .on(routes::CHANGE_EMAIL, post(api::change_email::request))
-        .on(
-            routes::CHANGE_EMAIL_LINK,
-            both(api::change_email::link, pages::link::send_change_email).get(pages::link::change_email),
-        )
+        .on(routes::CHANGE_EMAIL_LINK, mailed_link(api::change_email::link, Purpose::ChangeEmail))
         .on(routes::CHANGE_EMAIL_CODE, post(api::change_email::code))
-        .on(
-            routes::UNDO_DELETION,
-            both(api::deletion::undo, pages::link::send_keep_account).get(pages::link::keep_account),
-        )
+        .on(routes::UNDO_DELETION, mailed_link(api::deletion::undo, Purpose::KeepAccount))
         .on(routes::EXPORT, get(api::export::get))
         .on(routes::VERIFY_OTP, post(api::token_otp::verify))
         .on(routes::RESEND_OTP, post(api::token_otp::resend))
@@ -182,6 +177,16 @@ impl<'a> Mount<'a> {
         }
         self
     }
+}
+
+/// A mailed link with one button: its page, and `POST` by the page or by API.
+fn mailed_link<A, TA>(api: A, purpose: Purpose) -> MethodRouter<WebState>
+where
+    A: Handler<TA, WebState> + Sync,
+    TA: 'static,
+{
+    let page = move |opened, visitor, form| pages::link::send(purpose, opened, visitor, form);
+    both(api, page).get(move |opened| pages::link::show(purpose, opened))
 }
 
 /// A POST that is a page's form or an API call, by its `Content-Type`.

@@ -75,6 +75,6 @@ pub async fn get(
 ) -> Result<Json<ActivityPage>, Problem> {
     let after = cursor(&input.cursor, ACTIVITY)?;
     let page = state.accounts.activity(&me, after.as_ref(), input.limit.0).await?;
-    let next = page.next.map(|c| c.encode(ACTIVITY));
-    Ok(Json(ActivityPage { items: page.items.into_iter().map(Activity::from).collect(), next }))
+    let (items, next) = page.sent_as(ACTIVITY);
+    Ok(Json(ActivityPage { items, next }))
 }

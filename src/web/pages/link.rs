@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::{Frame, page, refusal, refused};
-use crate::account::Error;
+use crate::account::{Accounts, Error, Origin};
 use crate::web::WebState;
 use crate::web::extract::{Form as Sent, Visitor};
 
@@ -95,92 +95,73 @@ pub(super) static KEEP_ACCOUNT: Words = Words {
     next_label: "Sign in",
 };
 
-/// What stands in the link.
-type Link = Path<(String, String)>;
-
-/// `GET /unlock/{uid}/{token}/`; changes nothing.
-pub async fn unlock(State(state): State<WebState>, Path(link): Link, headers: HeaderMap) -> Response {
-    let good = state.accounts.check_unlock(&link.0, &link.1).await;
-    ask(&state, &headers, &UNLOCK, good)
+/// What a mailed link of this kind is for.
+#[derive(Clone, Copy)]
+pub enum Purpose {
+    /// `/unlock/{uid}/{token}/`
+    Unlock,
+    /// `/not-me/{uid}/{token}/`
+    NotMe,
+    /// `/change-email/{uid}/{token}/`
+    ChangeEmail,
+    /// `/undo-deletion/{uid}/{token}/`
+    KeepAccount,
 }
 
-/// `POST /unlock/{uid}/{token}/` (form)
-pub async fn send_unlock(
-    State(state): State<WebState>,
-    Path(link): Link,
-    Visitor(origin): Visitor,
-    headers: HeaderMap,
-    Sent(Nothing {}): Sent<Nothing>,
-) -> Response {
-    let done = state.accounts.unlock(&link.0, &link.1, &origin).await;
-    tell(&state, &headers, &UNLOCK, done)
-}
+impl Purpose {
+    fn words(self) -> &'static Words {
+        match self {
+            Self::Unlock => &UNLOCK,
+            Self::NotMe => &NOT_ME,
+            Self::ChangeEmail => &CHANGE_EMAIL,
+            Self::KeepAccount => &KEEP_ACCOUNT,
+        }
+    }
 
-/// `GET /not-me/{uid}/{token}/`; changes nothing.
-pub async fn not_me(State(state): State<WebState>, Path(link): Link, headers: HeaderMap) -> Response {
-    let good = state.accounts.check_not_me(&link.0, &link.1).await;
-    ask(&state, &headers, &NOT_ME, good)
-}
+    async fn check(self, accounts: &Accounts, uid: &str, token: &str) -> Result<(), Error> {
+        match self {
+            Self::Unlock => accounts.check_unlock(uid, token).await,
+            Self::NotMe => accounts.check_not_me(uid, token).await,
+            Self::ChangeEmail => accounts.check_email_change(uid, token).await,
+            Self::KeepAccount => accounts.check_undo(uid, token).await,
+        }
+    }
 
-/// `POST /not-me/{uid}/{token}/` (form)
-pub async fn send_not_me(
-    State(state): State<WebState>,
-    Path(link): Link,
-    Visitor(origin): Visitor,
-    headers: HeaderMap,
-    Sent(Nothing {}): Sent<Nothing>,
-) -> Response {
-    let done = state.accounts.not_me(&link.0, &link.1, &origin).await;
-    tell(&state, &headers, &NOT_ME, done)
-}
-
-/// `GET /change-email/{uid}/{token}/`; changes nothing.
-pub async fn change_email(State(state): State<WebState>, Path(link): Link, headers: HeaderMap) -> Response {
-    let good = state.accounts.check_email_change(&link.0, &link.1).await;
-    ask(&state, &headers, &CHANGE_EMAIL, good)
-}
-
-/// `POST /change-email/{uid}/{token}/` (form)
-pub async fn send_change_email(
-    State(state): State<WebState>,
-    Path(link): Link,
-    Visitor(origin): Visitor,
-    headers: HeaderMap,
-    Sent(Nothing {}): Sent<Nothing>,
-) -> Response {
-    let done = state.accounts.change_email_by_link(&link.0, &link.1, &origin).await;
-    tell(&state, &headers, &CHANGE_EMAIL, done)
-}
-
-/// `GET /undo-deletion/{uid}/{token}/`; changes nothing.
-pub async fn keep_account(State(state): State<WebState>, Path(link): Link, headers: HeaderMap) -> Response {
-    let good = state.accounts.check_undo(&link.0, &link.1).await;
-    ask(&state, &headers, &KEEP_ACCOUNT, good)
-}
-
-/// `POST /undo-deletion/{uid}/{token}/` (form)
-pub async fn send_keep_account(
-    State(state): State<WebState>,
-    Path(link): Link,
-    Visitor(origin): Visitor,
-    headers: HeaderMap,
-    Sent(Nothing {}): Sent<Nothing>,
-) -> Response {
-    let done = state.accounts.undo_deletion(&link.0, &link.1, &origin).await;
-    tell(&state, &headers, &KEEP_ACCOUNT, done)
-}
-
-fn ask(state: &WebState, headers: &HeaderMap, words: &'static Words, good: Result<(), Error>) -> Response {
-    match good {
-        Ok(()) => page(StatusCode::OK, &LinkPage { frame: Frame::of(&state.settings), words }),
-        Err(error) => failed(state, headers, error),
+    async fn act(self, accounts: &Accounts, uid: &str, token: &str, origin: &Origin) -> Result<(), Error> {
+        match self {
+            Self::Unlock => accounts.unlock(uid, token, origin).await,
+            Self::NotMe => accounts.not_me(uid, token, origin).await,
+            Self::ChangeEmail => accounts.change_email_by_link(uid, token, origin).await,
+            Self::KeepAccount => accounts.undo_deletion(uid, token, origin).await,
+        }
     }
 }
 
-fn tell(state: &WebState, headers: &HeaderMap, words: &'static Words, done: Result<(), Error>) -> Response {
-    match done {
-        Ok(()) => page(StatusCode::OK, &LinkDonePage { frame: Frame::of(&state.settings), words }),
-        Err(error) => failed(state, headers, error),
+/// A link that was opened: who serves it, its account and secret, and how the browser wants its answers.
+type Opened = (State<WebState>, Path<(String, String)>, HeaderMap);
+
+/// `GET`: the page with the button; changes nothing.
+pub async fn show(purpose: Purpose, (State(state), Path((uid, token)), headers): Opened) -> Response {
+    match purpose.check(&state.accounts, &uid, &token).await {
+        Ok(()) => {
+            page(StatusCode::OK, &LinkPage { frame: Frame::of(&state.settings), words: purpose.words() })
+        }
+        Err(error) => failed(&state, &headers, error),
+    }
+}
+
+/// `POST` (form): does it.
+pub async fn send(
+    purpose: Purpose,
+    (State(state), Path((uid, token)), headers): Opened,
+    Visitor(origin): Visitor,
+    Sent(Nothing {}): Sent<Nothing>,
+) -> Response {
+    match purpose.act(&state.accounts, &uid, &token, &origin).await {
+        Ok(()) => {
+            page(StatusCode::OK, &LinkDonePage { frame: Frame::of(&state.settings), words: purpose.words() })
+        }
+        Err(error) => failed(&state, &headers, error),
     }
 }
 

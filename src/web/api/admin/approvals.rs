@@ -52,8 +52,7 @@ pub async fn list(
     Params(asked): Params<Asked>,
 ) -> Result<axum::Json<Approvals>, Problem> {
     let page = state.accounts.approvals(&me, paging(&asked.cursor, ORDER, asked.limit)?).await?;
-    let next = page.next.as_ref().map(|c| c.encode(ORDER));
-    let items = page.items.into_iter().map(|a| a.person.into()).collect();
+    let (items, next) = page.sent_as(ORDER);
     Ok(axum::Json(Approvals { items, next }))
 }
 

@@ -105,8 +105,7 @@ pub async fn list(
         return csv::file("attempts", header, rows);
     }
     let page = state.accounts.attempts(&me, &query, paging(&asked.cursor, ORDER, asked.limit)?).await?;
-    let next = page.next.as_ref().map(|c| c.encode(ORDER));
-    let items = page.items.into_iter().map(Into::into).collect();
+    let (items, next) = page.sent_as(ORDER);
     Ok(axum::Json(Attempts { items, next }).into_response())
 }
 

@@ -100,8 +100,7 @@ pub async fn list(
         return csv::file("audit", header, rows);
     }
     let page = state.accounts.audit_trail(&me, &query, paging(&asked.cursor, ORDER, asked.limit)?).await?;
-    let next = page.next.as_ref().map(|c| c.encode(ORDER));
-    let items = page.items.into_iter().map(Into::into).collect();
+    let (items, next) = page.sent_as(ORDER);
     Ok(axum::Json(AuditTrail { items, next }).into_response())
 }
 

@@ -89,8 +89,8 @@ pub async fn list(
     let read = |text: &str| MailState::ALL.into_iter().find(|s| s.as_str() == text);
     let (wanted, part) = (value(&asked.state, read)?, paging(&asked.cursor, ORDER, asked.limit)?);
     let page = state.accounts.mails(&me, wanted, part).await?;
-    let next = page.next.as_ref().map(|c| c.encode(ORDER));
-    Ok(axum::Json(Mails { items: page.items.into_iter().map(Into::into).collect(), next }))
+    let (items, next) = page.sent_as(ORDER);
+    Ok(axum::Json(Mails { items, next }))
 }
 
 /// `POST /admin/mail/{id}/retry/` -> 202

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::account::admin::Paging;
+use crate::account::admin::{Approval, Paging};
 use crate::account::{PersonRow, Span};
 use crate::model::Timestamp;
 use crate::web::error::Problem;
@@ -46,6 +46,12 @@ pub struct PersonItem {
     locked_until: Option<String>,
     /// When it was made (RFC 3339).
     created_at: String,
+}
+
+impl From<Approval> for PersonItem {
+    fn from(waiting: Approval) -> Self {
+        waiting.person.into()
+    }
 }
 
 impl From<PersonRow> for PersonItem {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::user::PersonView;
 use super::{PersonItem, paging, value, wants_csv};
 use crate::account::admin::Invite;
-use crate::account::{Cursor, PeopleQuery, PeopleSort, PersonState};
+use crate::account::{PeopleQuery, PeopleSort, PersonState};
 use crate::model::RoleName;
 use crate::web::error::Problem;
 use crate::web::extract::{Json, Limit, Member, Params, Visitor};
@@ -74,8 +74,7 @@ pub async fn list(
     }
     let order = order(&query);
     let page = state.accounts.people(&me, &query, paging(&asked.cursor, &order, asked.limit)?).await?;
-    let next = page.next.as_ref().map(|c: &Cursor| c.encode(&order));
-    let items = page.items.into_iter().map(PersonItem::from).collect();
+    let (items, next) = page.sent_as(&order);
     Ok(axum::Json(People { items, next }).into_response())
 }
 
