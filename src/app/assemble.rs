@@ -15,6 +15,7 @@ use super::live::{Live, LiveKeys};
 use super::own::OwnRouter;
 use super::reload::{Common, Reloader};
 use super::renew::Refresher;
+use super::watch::FileWatch;
 use crate::account::{self, Accounts};
 use crate::config::Settings;
 use crate::gate::Gate;
@@ -52,7 +53,7 @@ pub struct Gateway {
     pub(super) jobs: Jobs,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) reloader: Option<Reloader>,
+    pub(super) reloader: Option<Arc<Reloader>>,
     pub(super) drain: Arc<Drain>,
     mailbox: Option<Arc<Mailbox>>,
     accounts: Arc<Accounts>,
@@ -115,13 +116,20 @@ impl Gateway {
             around.entropy.clone(),
             metrics.clone(),
         );
-        let reloader = around.config.clone().map(|path| Reloader {
-            path,
-            running: settings.clone(),
-            live,
-            clock: around.clock.clone(),
-            metrics: metrics.clone(),
+        let reloader = around.config.clone().map(|path| {
+            Arc::new(Reloader {
+                path,
+                running: settings.clone(),
+                turn: Mutex::new(()),
+                live,
+                clock: around.clock.clone(),
+                metrics: metrics.clone(),
+            })
         });
+        let jobs = match &reloader {
+            Some(reloader) => jobs.and(FileWatch::new(reloader.clone())),
+            None => jobs,
+        };
         Ok(Self {
             settings,
             runtime,

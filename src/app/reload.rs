@@ -1,7 +1,7 @@
 //! New rules without a restart: read, check, compile, then swap the one snapshot. On any problem the old one stays.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -45,14 +45,22 @@ impl Common {
 pub(super) struct Reloader {
     pub(super) path: PathBuf,
     pub(super) running: Settings,
+    /// One at a time: what was read first must not be put in force last.
+    pub(super) turn: Mutex<()>,
     pub(super) live: Arc<Live>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Reloader {
+    /// The files a reload reads.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        vec![self.path.clone()]
+    }
+
     /// Text for the operator in both cases; after an error nothing has changed.
     pub(super) fn reload(&self) -> Result<String, String> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.apply(&self.path);
         self.metrics.reloaded(outcome.is_ok(), self.clock.now().secs());
         match &outcome {

@@ -13,7 +13,7 @@ use pingora::services::listening::Service;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Gateway, StartError, operator};
+use super::{Gateway, StartError, operator, watch as files};
 use crate::mail::Mailbox;
 use crate::proxy::{Drain, Guard, Settings};
 use crate::web::AdminState;
@@ -67,7 +67,11 @@ impl Gateway {
     pub fn run(self, ready: impl FnOnce(SocketAddr, SocketAddr)) -> Result<(), StartError> {
         let (stop, stopped) = watch::channel(false);
         let signals = Signals { drain: self.drain.clone(), grace: self.settings.proxy.grace };
+        let reloader = self.reloader.clone();
         let (server, public, admin, gateway) = self.listen(&stopped)?;
+        if let Some(reloader) = reloader {
+            gateway.0.spawn(files::on_hangup(reloader));
+        }
         ready(public, admin);
         server.run(RunArgs { shutdown_signal: Box::new(signals) });
         let _ = stop.send(true);
@@ -92,7 +96,7 @@ impl Gateway {
     }
 
     fn listen(
-        mut self,
+        self,
         stopped: &watch::Receiver<bool>,
     ) -> Result<(Server, SocketAddr, SocketAddr, Background), StartError> {
         let admin_wanted = self.settings.proxy.admin_listen;
@@ -118,8 +122,8 @@ impl Gateway {
         Ok((server, public, admin, Background(self.runtime)))
     }
 
-    fn admin_state(&mut self, listen: SocketAddr) -> AdminState {
-        let reloader = self.reloader.take();
+    fn admin_state(&self, listen: SocketAddr) -> AdminState {
+        let reloader = self.reloader.clone();
         let reload = Arc::new(move || match &reloader {
             Some(reloader) => reloader.reload(),
             None => Err("this gateway was not started from a configuration file".to_owned()),

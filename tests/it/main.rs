@@ -41,6 +41,7 @@ mod paths;
 mod postgres;
 mod races;
 mod refresh_answers;
+mod reload;
 mod remembered;
 mod second_factor;
 mod secrets;
