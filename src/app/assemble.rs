@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 
 use super::StartError;
+use super::cutting::Cutting;
 use super::events::Counted;
 use super::gauges::Gauges;
 use super::in_force::InForce;
@@ -24,7 +25,7 @@ use crate::limiter::{self, MemoryLimiter};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
-use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
+use crate::proxy::{Drain, Exchanges, Front, FrontParts, HealthService, Upstreams};
 use crate::store::{Revocation, Store};
 use crate::token::{Ended, Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
@@ -55,6 +56,8 @@ pub struct Gateway {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reloader: Option<Arc<Reloader>>,
     pub(super) drain: Arc<Drain>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) exchanges: Arc<Exchanges>,
     mailbox: Option<Arc<Mailbox>>,
     accounts: Arc<Accounts>,
     keeper: Arc<KeyKeeper>,
@@ -75,6 +78,8 @@ impl Gateway {
         let gate = Arc::new(Gate::new(common.snapshot(&settings, common.keys.load_full())?));
         let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
         let upstreams = Arc::new(upstreams);
+        let exchanges = Arc::new(Exchanges::new(metrics.clone()));
+        common.revocations.tell(vec![Box::new(Cutting(exchanges.clone()))]);
         let cookies = CookieNames::new(settings.gate.secure_cookies());
         let own = own(&settings, &accounts, &common, &gate, cookies.clone());
         let brand = settings.web.clone();
@@ -92,11 +97,17 @@ impl Gateway {
             clock: around.clock.clone(),
             entropy: around.entropy.clone(),
             drain: drain.clone(),
+            exchanges: exchanges.clone(),
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
         });
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
-        let live = Arc::new(Live { common, gate, settings: Mutex::new(settings.clone()) });
+        let live = Arc::new(Live {
+            common,
+            gate: gate.clone(),
+            exchanges: exchanges.clone(),
+            settings: Mutex::new(settings.clone()),
+        });
         let keeper = Arc::new(keeper);
         let keys = Arc::new(LiveKeys { keeper: keeper.clone(), live: live.clone() });
         let gauges = Gauges {
@@ -141,6 +152,8 @@ impl Gateway {
             clock: around.clock.clone(),
             reloader,
             drain,
+            gate,
+            exchanges,
             mailbox: mail.mailbox,
             accounts,
             keeper,

@@ -9,6 +9,7 @@
 
 mod assemble;
 mod error;
+mod cutting;
 mod events;
 mod gauges;
 mod in_force;

@@ -114,6 +114,7 @@ impl Gateway {
         for health in self.health {
             server.add_service(health);
         }
+        self.runtime.spawn(self.exchanges.watch(self.gate, self.metrics.clone(), stopped.clone()));
         self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
         let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);
         let (for_worker, for_jobs) = (stopped.clone(), stopped.clone());

@@ -25,6 +25,8 @@ pub struct Metrics {
     at_hand: Box<[OnceLock<[IntCounter; CLASSES.len()]>]>,
     answered: [IntCounter; 5],
     refused: IntCounterVec,
+    streams: IntGauge,
+    cut: IntCounterVec,
     logins: IntCounterVec,
     registrations: IntCounterVec,
     verifications: IntCounterVec,
@@ -134,6 +136,12 @@ impl Metrics {
                 "Requests refused.",
                 &["reason", "rule", "status"],
             ),
+            streams: m.gauge("stagedoor_streams_open", "Answers of upstreams that are under way."),
+            cut: m.counters(
+                "stagedoor_streams_cut_total",
+                "Answers cut off because what had allowed them ended.",
+                &["reason"],
+            ),
             logins: m.counters("stagedoor_logins_total", "Sign-ins tried.", &["outcome", "reason", "factor"]),
             registrations: m.counters("stagedoor_registrations_total", "Registrations.", &["outcome"]),
             verifications: m.counters("stagedoor_verifications_total", "Addresses verified.", &["outcome"]),
@@ -202,6 +210,21 @@ impl Metrics {
     /// A request was refused; `rule` as for [`Self::proxied`], if it came to a rule.
     pub fn refused(&self, reason: &'static str, rule: Option<usize>, status: u16) {
         self.refused.with_label_values(&[reason, label(rule).as_str(), CLASSES[class(status)]]).inc();
+    }
+
+    /// An upstream's answer has begun.
+    pub fn stream_opened(&self) {
+        self.streams.inc();
+    }
+
+    /// It has ended, in whatever way.
+    pub fn stream_closed(&self) {
+        self.streams.dec();
+    }
+
+    /// It was cut off.
+    pub fn stream_cut(&self, reason: &'static str) {
+        self.cut.with_label_values(&[reason]).inc();
     }
 
     /// Somebody tried to sign in, with which factor last.

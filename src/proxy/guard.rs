@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use ipnet::IpNet;
 use memchr::memmem;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
@@ -22,8 +22,10 @@ use tokio::sync::watch;
 
 use super::ctx::RequestIds;
 use super::drain::Drain;
+use super::exchange::Exchanges;
 use super::filter::Front;
 use super::head::is_trusted;
+use super::http2::{Ended, Http2};
 use super::respond;
 use super::settings::Limits;
 use super::strict;
@@ -41,6 +43,8 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 /// The connection guard around the proxy.
 pub struct Guard {
     proxy: Arc<HttpProxy<Front>>,
+    http2: Http2,
+    exchanges: Arc<Exchanges>,
     limits: Limits,
     h2c: bool,
     /// Whether people come by https.
@@ -71,13 +75,14 @@ impl Guard {
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
         let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
         let https = parts.gate.snapshot().settings().secure_cookies();
-        let mut options = HttpServerOptions::default();
-        options.h2c = h2c;
-        options.h2_idle_timeout = Some(limits.idle_timeout);
-        let mut proxy = http_proxy(conf, front);
-        proxy.server_options = Some(options);
+        let exchanges = parts.exchanges.clone();
+        let proxy = Arc::new(http_proxy(conf, front));
+        let http2 =
+            Http2 { proxy: proxy.clone(), exchanges: exchanges.clone(), limits, metrics: metrics.clone() };
         Self {
-            proxy: Arc::new(proxy),
+            proxy,
+            http2,
+            exchanges,
             limits,
             h2c,
             https,
@@ -183,6 +188,7 @@ impl Guard {
         let mut stopping = self.drain.watch();
         let mut head = self.first_head(&mut stream).await;
         let mut settings: Option<HttpPersistentSettings> = None;
+        let place = self.exchanges.enter();
         loop {
             let buf = match head {
                 Head::Http1(buf) => buf,
@@ -196,17 +202,21 @@ impl Guard {
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
             }
             session.set_pipelined_prefix(buf);
-            let reused: ReusedHttpStream = self.proxy.process_new_http(session, shutdown).await?;
+            let reused: ReusedHttpStream = place.run(self.proxy.process_new_http(session, shutdown)).await??;
             (stream, settings) = reused.consume();
             head = self.next_head(&mut stream, &mut stopping).await;
         }
     }
 
-    async fn serve_http2(&self, stream: Stream, read: &[u8], shutdown: &ShutdownWatch) -> Option<()> {
+    async fn serve_http2(&self, stream: Stream, read: &[u8], stopping: &ShutdownWatch) -> Option<()> {
+        let client_ip = peer(&stream).map(tracing::field::display);
         let any = stream.into_any();
         let mut plain = any.downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
         plain.rewind(read);
-        self.proxy.process_new(plain, shutdown).await;
+        if let Ended::Refused(reason, status) = self.http2.serve(plain, stopping).await? {
+            self.metrics.refused(reason, None, status);
+            tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
+        }
         None
     }
 

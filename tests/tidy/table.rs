@@ -89,6 +89,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("prometheus", &["src/metrics/"]),
     ("pingora", &["src/proxy/", "src/app/"]),
+    ("h2", &["src/proxy/http2"]),
     ("axum", &["src/web/", "src/app/", "src/tower_layer/extract.rs"]),
     ("askama", &["src/web/", "src/mail/"]),
     ("mimalloc", &["src/main.rs"]),
