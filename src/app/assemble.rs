@@ -25,7 +25,7 @@ use crate::limiter::{self, MemoryLimiter};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
-use crate::proxy::{Drain, Exchanges, Front, FrontParts, HealthService, Upstreams};
+use crate::proxy::{Drain, Exchanges, Front, FrontParts, HealthService, Tls, Upstreams};
 use crate::store::{Revocation, Store};
 use crate::token::{Ended, Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
@@ -81,6 +81,7 @@ impl Gateway {
         let exchanges = Arc::new(Exchanges::new(metrics.clone()));
         common.revocations.tell(vec![Box::new(Cutting(exchanges.clone()))]);
         let cookies = CookieNames::new(settings.gate.secure_cookies());
+        let tls = settings.proxy.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
         let own = own(&settings, &accounts, &common, &gate, cookies.clone());
         let brand = settings.web.clone();
         let front = Front::new(FrontParts {
@@ -100,6 +101,7 @@ impl Gateway {
             exchanges: exchanges.clone(),
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
+            tls: tls.clone(),
         });
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
         let live = Arc::new(Live {
@@ -115,6 +117,7 @@ impl Gateway {
             accounts: accounts.clone(),
             revocations: live.common.revocations.clone(),
             upstreams,
+            tls: tls.clone(),
             metrics: metrics.clone(),
             clock: around.clock.clone(),
         };
@@ -133,6 +136,7 @@ impl Gateway {
                 running: settings.clone(),
                 turn: Mutex::new(()),
                 live,
+                tls: tls.clone(),
                 clock: around.clock.clone(),
                 metrics: metrics.clone(),
             })

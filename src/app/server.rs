@@ -110,6 +110,9 @@ impl Gateway {
         let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c);
         let mut service = Service::new("stagedoor".into(), guard);
         service.add_tcp(&public.to_string());
+        if let Some(tls) = &self.settings.proxy.tls {
+            service.add_tcp(&free_address(tls.listen)?.to_string());
+        }
         server.add_service(service);
         for health in self.health {
             server.add_service(health);

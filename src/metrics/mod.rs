@@ -69,10 +69,12 @@ pub enum Level {
     HashesWaiting,
     /// Passwords that are being hashed.
     HashesRunning,
+    /// When the certificate of the TLS listener expires, in seconds since 1970.
+    CertificateExpires,
 }
 
 impl Level {
-    const ALL: [(Self, &'static str, &'static str); 7] = [
+    const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Sessions, "stagedoor_sessions_active", "Sign-ins that are alive."),
         (Self::Revocations, "stagedoor_revocations_held", "Revocations that are held in memory."),
         (Self::MailsWaiting, "stagedoor_mail_queue_length", "Mails that wait to be sent."),
@@ -80,6 +82,11 @@ impl Level {
         (Self::MailsDead, "stagedoor_mail_dead", "Mails that were given up and are still kept."),
         (Self::HashesWaiting, "stagedoor_hash_queue_length", "Passwords that wait to be hashed."),
         (Self::HashesRunning, "stagedoor_hash_running", "Passwords that are being hashed."),
+        (
+            Self::CertificateExpires,
+            "stagedoor_certificate_expires_seconds",
+            "When the certificate of the TLS listener expires, in seconds since 1970; 0: there is none.",
+        ),
     ];
 }
 

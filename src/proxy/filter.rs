@@ -22,6 +22,7 @@ use super::head::{self, Client};
 use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::Limits;
+use super::tls::Tls;
 use super::upstream::Upstreams;
 use crate::gate::{Gate, HeadRefusal, Own, Permit, Refusal, Renewed, Verdict};
 use crate::metrics::Metrics;
@@ -53,6 +54,8 @@ pub struct FrontParts {
     pub limits: Limits,
     /// Whose `X-Forwarded-*` count.
     pub trusted_proxies: Vec<IpNet>,
+    /// The listener with TLS; where there is one, the plain one only leads to it.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// The proxy's application: implements Pingora's phases.
@@ -230,6 +233,10 @@ impl ProxyHttp for Front {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         let ip = head::client_ip(session, &self.parts.trusted_proxies);
         ctx.client_ip = Some(ip);
+        if self.parts.tls.is_some() && !head::is_private(session, &self.parts.trusted_proxies) {
+            self.refuse(session, ctx, Refusal::Unencrypted).await?;
+            return Ok(true);
+        }
         let refusal = match self.verdict(session, ctx, ip).await {
             Verdict::Allow(permit) => {
                 ctx.body.1 = body_cap(&permit, &self.parts.limits);

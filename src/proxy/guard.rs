@@ -12,8 +12,8 @@ use ipnet::IpNet;
 use memchr::memmem;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
@@ -29,6 +29,7 @@ use super::http2::{Ended, Http2};
 use super::respond;
 use super::settings::Limits;
 use super::strict;
+use super::tls::Tls;
 use crate::gate::{HeadRefusal, Refusal};
 use crate::metrics::Metrics;
 use crate::model::ClientIp;
@@ -47,6 +48,7 @@ pub struct Guard {
     exchanges: Arc<Exchanges>,
     limits: Limits,
     h2c: bool,
+    tls: Option<Arc<Tls>>,
     /// Whether people come by https.
     https: bool,
     drain: Arc<Drain>,
@@ -72,6 +74,7 @@ impl Guard {
     #[must_use]
     pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool) -> Self {
         let parts = front.parts();
+        let tls = parts.tls.clone();
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
         let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
         let https = parts.gate.snapshot().settings().secure_cookies();
@@ -85,6 +88,7 @@ impl Guard {
             exchanges,
             limits,
             h2c,
+            tls,
             https,
             drain,
             metrics,
@@ -152,7 +156,10 @@ impl Guard {
                 Ok(n) if n > 0 => {}
                 _ => return Head::Gone,
             }
-            if self.h2c && H2_PREFACE.starts_with(&buf[..buf.len().min(H2_PREFACE.len())]) {
+            if self.h2c
+                && stream.selected_alpn_proto().is_none()
+                && H2_PREFACE.starts_with(&buf[..buf.len().min(H2_PREFACE.len())])
+            {
                 if buf.len() >= H2_PREFACE.len() {
                     return Head::Http2(std::mem::take(buf));
                 }
@@ -186,13 +193,16 @@ impl Guard {
 
     async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
         let mut stopping = self.drain.watch();
+        if stream.selected_alpn_proto() == Some(ALPN::H2) {
+            return self.serve_http2(stream, &stopping).await;
+        }
         let mut head = self.first_head(&mut stream).await;
         let mut settings: Option<HttpPersistentSettings> = None;
         let place = self.exchanges.enter();
         loop {
             let buf = match head {
                 Head::Http1(buf) => buf,
-                Head::Http2(buf) => return self.serve_http2(stream, &buf, &stopping).await,
+                Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, &stopping).await,
                 Head::Refused(refusal) => return self.refuse(stream, refusal).await,
                 Head::Gone => return None,
             };
@@ -202,18 +212,16 @@ impl Guard {
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
             }
             session.set_pipelined_prefix(buf);
-            let reused: ReusedHttpStream = place.run(self.proxy.process_new_http(session, shutdown)).await??;
+            let reused: ReusedHttpStream =
+                place.run(self.proxy.process_new_http(session, shutdown)).await??;
             (stream, settings) = reused.consume();
             head = self.next_head(&mut stream, &mut stopping).await;
         }
     }
 
-    async fn serve_http2(&self, stream: Stream, read: &[u8], stopping: &ShutdownWatch) -> Option<()> {
+    async fn serve_http2(&self, stream: Stream, stopping: &ShutdownWatch) -> Option<()> {
         let client_ip = peer(&stream).map(tracing::field::display);
-        let any = stream.into_any();
-        let mut plain = any.downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
-        plain.rewind(read);
-        if let Ended::Refused(reason, status) = self.http2.serve(plain, stopping).await? {
+        if let Ended::Refused(reason, status) = self.http2.serve(stream, stopping).await? {
             self.metrics.refused(reason, None, status);
             tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
         }
@@ -233,6 +241,13 @@ impl Guard {
         let _ = timeout(LINGER_TIME, linger(&mut stream)).await;
         None
     }
+}
+
+/// The stream as it was before `read` was read from it; without TLS only.
+fn rewound(stream: Stream, read: &[u8]) -> Option<Stream> {
+    let mut plain = stream.into_any().downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
+    plain.rewind(read);
+    Some(plain)
 }
 
 fn peer(stream: &Stream) -> Option<ClientIp> {
@@ -264,6 +279,10 @@ impl ServerApp for Guard {
             let client_ip = peer(&stream).map(tracing::field::display);
             tracing::info!(reason = "too_many_connections", client_ip, "connection refused");
             return None;
+        };
+        let stream = match self.tls.as_ref().filter(|tls| tls.is_for(&stream)) {
+            Some(tls) => tls.accept(stream, self.limits.head_timeout).await?,
+            None => stream,
         };
         self.serve(stream, shutdown).await;
         None

@@ -4,6 +4,7 @@
 //! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
 //! - `http2`: runs an HTTP/2 connection, stream by stream · `frames`: counts what only costs us
 //! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
+//! - `tls`: the handshake and the certificate, where the gateway does TLS itself
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `head`: what the gate gets to see of a request, and who the client really is
 //! - `renewal`: new tokens for a browser whose access token has ended
@@ -28,6 +29,7 @@ mod respond;
 mod settings;
 mod strict;
 mod sweep;
+mod tls;
 mod upstream;
 
 pub use bridge::OwnApp;
@@ -38,5 +40,6 @@ pub use guard::Guard;
 pub use head::Client;
 pub use renewal::{Renew, Renewal};
 pub use respond::Pages;
-pub use settings::{Health, Limits, Server, Settings, Upstream};
+pub use settings::{Health, Limits, Server, Settings, TlsListener, Upstream};
+pub use tls::{CertificateError, Tls};
 pub use upstream::{HealthService, Unresolvable, Upstreams};

@@ -52,4 +52,5 @@ mod smtp_stage;
 mod streaming;
 mod support;
 mod targets;
+mod tls;
 mod upstream_python;
