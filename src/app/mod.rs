@@ -8,8 +8,8 @@
 //! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
 
 mod assemble;
-mod error;
 mod cutting;
+mod error;
 mod events;
 mod gauges;
 mod in_force;

@@ -47,9 +47,8 @@ async fn an_answer_under_way_can_be_cut() {
 async fn what_has_no_answer_yet_is_not_cut() {
     let all = exchanges();
     let place = all.enter();
-    let (ended, found) = tokio::join!(place.run(async { tokio::task::yield_now().await }), async {
-        all.doom(|_| true).len()
-    });
+    let (ended, found) =
+        tokio::join!(place.run(async { tokio::task::yield_now().await }), async { all.doom(|_| true).len() });
     assert_eq!((ended, found), (Some(()), 0));
 }
 

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
+    TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Result};
 use tokio::sync::Notify;
@@ -267,16 +267,28 @@ mod tests {
 
     fn seen(frames: &[Vec<u8>], piece: usize) -> Frames {
         let (seen, mut reader) = (Frames::default(), Reader { head: [0; 9], have: 0, skip: PREFACE_BYTES });
-        let bytes: Vec<u8> = std::iter::once(vec![b'P'; PREFACE_BYTES]).chain(frames.iter().cloned()).flatten().collect();
+        let bytes: Vec<u8> =
+            std::iter::once(vec![b'P'; PREFACE_BYTES]).chain(frames.iter().cloned()).flatten().collect();
         bytes.chunks(piece).for_each(|bytes| reader.read(bytes, &seen));
         seen
     }
 
     #[test]
     fn frames_are_counted_however_the_bytes_come() {
-        let all = [frame(4, 0, 6), frame(1, 4, 300), frame(0, 0, 70_000), frame(6, 0, 8), frame(6, 1, 8), frame(3, 0, 4)];
+        let all = [
+            frame(4, 0, 6),
+            frame(1, 4, 300),
+            frame(0, 0, 70_000),
+            frame(6, 0, 8),
+            frame(6, 1, 8),
+            frame(3, 0, 4),
+        ];
         for piece in [1, 2, 9, 10, 1000, 1 << 20] {
-            assert_eq!(seen(&all, piece).spent.load(Ordering::Relaxed), 1 + 1 + RESET_COST, "pieces of {piece}");
+            assert_eq!(
+                seen(&all, piece).spent.load(Ordering::Relaxed),
+                1 + 1 + RESET_COST,
+                "pieces of {piece}"
+            );
         }
     }
 

@@ -25,7 +25,7 @@ use super::drain::Drain;
 use super::exchange::Exchanges;
 use super::filter::Front;
 use super::head::is_trusted;
-use super::http2::{Ended, Http2};
+use super::http2::{Fault, Http2};
 use super::respond;
 use super::settings::Limits;
 use super::strict;
@@ -202,7 +202,8 @@ impl Guard {
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
             }
             session.set_pipelined_prefix(buf);
-            let reused: ReusedHttpStream = place.run(self.proxy.process_new_http(session, shutdown)).await??;
+            let reused: ReusedHttpStream =
+                place.run(self.proxy.process_new_http(session, shutdown)).await??;
             (stream, settings) = reused.consume();
             head = self.next_head(&mut stream, &mut stopping).await;
         }
@@ -213,10 +214,11 @@ impl Guard {
         let any = stream.into_any();
         let mut plain = any.downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
         plain.rewind(read);
-        if let Ended::Refused(reason, status) = self.http2.serve(plain, stopping).await? {
+        let tell = |Fault(reason, status)| {
             self.metrics.refused(reason, None, status);
             tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
-        }
+        };
+        self.http2.serve(plain, stopping, tell).await;
         None
     }
 

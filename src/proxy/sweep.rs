@@ -64,7 +64,12 @@ impl Exchanges {
     }
 
     /// Cuts what is over, until `stopped`.
-    pub async fn watch(self: Arc<Self>, gate: Arc<Gate>, metrics: Arc<Metrics>, mut stopped: watch::Receiver<bool>) {
+    pub async fn watch(
+        self: Arc<Self>,
+        gate: Arc<Gate>,
+        metrics: Arc<Metrics>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
         loop {
             tokio::select! {
                 () = self.news.waited() => {}
@@ -73,7 +78,10 @@ impl Exchanges {
             let rules = self.news.rules.swap(false, Ordering::SeqCst);
             for (reason, found) in [
                 (REVOKED, self.doom(|answer| has_ended(&gate, answer))),
-                (RULE_CHANGED, if rules { self.doom(|answer| !is_allowed(&gate, answer)) } else { Vec::new() }),
+                (
+                    RULE_CHANGED,
+                    if rules { self.doom(|answer| !is_allowed(&gate, answer)) } else { Vec::new() },
+                ),
             ] {
                 if !found.is_empty() {
                     tokio::spawn(cut(found, reason, metrics.clone()));
