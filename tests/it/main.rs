@@ -56,3 +56,4 @@ mod streams_kept;
 mod support;
 mod targets;
 mod upstream_python;
+mod websockets;

@@ -79,7 +79,9 @@ fn case_5_34_t_08_sign_out_everywhere_cuts_what_every_session_has_open() {
     let out = stage.app.post_json("/logout/", &stage.victim.bearer(), &json!({ "all": true }));
     assert_eq!(out.status, 204);
     there.assert_is_cut(&stage.app);
-    stage.open.iter_mut().for_each(|flow| flow.assert_is_cut(&stage.app));
+    for flow in &mut stage.open {
+        flow.assert_is_cut(&stage.app);
+    }
     stage.others.iter_mut().for_each(Flow::assert_goes_on);
     stage.end();
 }
@@ -117,7 +119,9 @@ fn case_5_12_a_rule_that_goes_cuts_streams_of_nobody_too() {
     endless(&app, "/public");
     let mut open = Flow::open_all(&app, "/public", None);
     app.reload("  - { path: /public/**, allow: public }\n", "  - { path: /public/control, allow: public }\n");
-    open.iter_mut().for_each(|flow| flow.assert_is_cut(&app));
+    for flow in &mut open {
+        flow.assert_is_cut(&app);
+    }
 }
 
 /// A role that means less takes away what it was good for, without a change of the token.

@@ -26,7 +26,9 @@ fn another_session_of_the_same_person_goes_on() {
     let mut ends = Flow::open_all(&app, "/api", Some(&here));
     let mut goes_on = Flow::open_all(&app, "/api", Some(&there));
     assert_eq!(app.post_json("/logout/", &here.bearer(), &json!({})).status, 204);
-    ends.iter_mut().for_each(|flow| flow.assert_is_cut(&app));
+    for flow in &mut ends {
+        flow.assert_is_cut(&app);
+    }
     goes_on.iter_mut().for_each(Flow::assert_goes_on);
     assert_eq!(app.metric("stagedoor_streams_cut_total", ""), 4);
 }
@@ -70,7 +72,9 @@ fn a_token_that_grows_old_ends_no_stream() {
     open.iter_mut().for_each(Flow::assert_goes_on);
     assert_eq!(app.metric("stagedoor_streams_cut_total", ""), 0);
     app.reload("max_age: 10m", "role: admin");
-    open[4..].iter_mut().for_each(|flow| flow.assert_is_cut(&app));
+    for flow in &mut open[4..] {
+        flow.assert_is_cut(&app);
+    }
     open[..4].iter_mut().for_each(Flow::assert_goes_on);
 }
 

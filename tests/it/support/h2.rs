@@ -138,10 +138,7 @@ impl H2 {
     /// The next piece of the answer.
     pub fn piece_of(&mut self, stream: u32) -> Result<Vec<u8>, End> {
         loop {
-            let frame = match self.frame() {
-                Ok(frame) => frame,
-                Err(_) => return Err(End::Closed),
-            };
+            let Ok(frame) = self.frame() else { return Err(End::Closed) };
             match frame.kind {
                 DATA if frame.stream == stream && frame.flags & END_STREAM == 0 => return Ok(frame.payload),
                 DATA if frame.stream == stream => return Err(End::Answer(200, frame.payload)),
