@@ -153,19 +153,6 @@ impl Exchanges {
         }
     }
 
-    /// The body of the request `id`, which the exchange on this task forwards, is under way.
-    pub(super) fn upload_begins(&self, id: RequestId) {
-        let _ = HERE.try_with(|slot| *locked(&slot.upload) = Some(Upload { id, pieces: 0 }));
-    }
-
-    /// A piece of that body came, perhaps the last.
-    pub(super) fn uploaded(&self, last: bool) {
-        let _ = HERE.try_with(|slot| {
-            let mut upload = locked(&slot.upload);
-            *upload = upload.filter(|_| !last).map(|u| Upload { pieces: u.pieces + 1, ..u });
-        });
-    }
-
     fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Arc<Slot>, ahash::RandomState>> {
         &self.shards[usize::try_from(number % SHARDS as u64).unwrap_or(0)]
     }
@@ -188,6 +175,19 @@ impl Exchanges {
     fn len(&self) -> usize {
         self.shards.iter().map(|s| locked(s).len()).sum()
     }
+}
+
+/// The body of the request `id`, which the exchange on this task forwards, is under way.
+pub(super) fn upload_begins(id: RequestId) {
+    let _ = HERE.try_with(|slot| *locked(&slot.upload) = Some(Upload { id, pieces: 0 }));
+}
+
+/// A piece of that body came, perhaps the last.
+pub(super) fn uploaded(last: bool) {
+    let _ = HERE.try_with(|slot| {
+        let mut upload = locked(&slot.upload);
+        *upload = upload.filter(|_| !last).map(|u| Upload { pieces: u.pieces + 1, ..u });
+    });
 }
 
 impl Slot {

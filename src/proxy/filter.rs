@@ -16,7 +16,7 @@ use pingora::{Error, ErrorType, Result};
 use super::bridge::{self, OwnApp};
 use super::ctx::{Ctx, RequestIds};
 use super::drain::Drain;
-use super::exchange::{Answer, Exchanges};
+use super::exchange::{self, Answer, Exchanges};
 use super::failure::refusal_of;
 use super::head::{self, Client};
 use super::renewal::Renew;
@@ -243,7 +243,7 @@ impl ProxyHttp for Front {
                 let fits = bridge::content_length(session) <= ctx.body.1;
                 ctx.permit = fits.then_some(permit);
                 if fits && session.is_http2() {
-                    self.parts.exchanges.upload_begins(ctx.id);
+                    exchange::upload_begins(ctx.id);
                 }
                 if fits { None } else { Some(Refusal::BodyTooLarge) }
             }
@@ -302,7 +302,7 @@ impl ProxyHttp for Front {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if session.is_http2() {
-            self.parts.exchanges.uploaded(end);
+            exchange::uploaded(end);
         }
         ctx.body.0 += body.as_ref().map_or(0, |b| b.len() as u64);
         // What flows after an upgrade is a conversation, not a body.

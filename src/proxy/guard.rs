@@ -25,7 +25,7 @@ use super::drain::Drain;
 use super::exchange::Exchanges;
 use super::filter::Front;
 use super::head::is_trusted;
-use super::http2::{Ended, Http2};
+use super::http2::{Fault, Http2};
 use super::respond;
 use super::settings::Limits;
 use super::strict;
@@ -221,10 +221,11 @@ impl Guard {
 
     async fn serve_http2(&self, stream: Stream, stopping: &ShutdownWatch) -> Option<()> {
         let client_ip = peer(&stream).map(tracing::field::display);
-        if let Ended::Refused(reason, status) = self.http2.serve(stream, stopping).await? {
+        let tell = |Fault(reason, status)| {
             self.metrics.refused(reason, None, status);
             tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
-        }
+        };
+        self.http2.serve(stream, stopping, tell).await;
         None
     }
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::strict::is_authority;
+use super::strict::{is_authority, is_length};
 use crate::gate::{HeadRefusal, Refusal, RequestHead};
 use crate::model::{ClientIp, RequestId};
 
@@ -118,6 +118,11 @@ fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
     }
     if !target.starts_with('/') {
         return malformed("not_origin_form");
+    }
+    // What the library takes for the same length twice is refused on HTTP/1 as well.
+    let mut lengths = req.headers.get_all(http::header::CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    if lengths.next().is_some_and(|first| !is_length(first)) || lengths.next().is_some() {
+        return malformed("content_length");
     }
     let mut hosts = req.headers.get_all(http::header::HOST).iter();
     let (field, second) = (hosts.next(), hosts.next());

@@ -30,7 +30,7 @@ const STREAMS: u32 = 100;
 /// that asks for them is told to calm down (MadeYouReset).
 const FAULTS: usize = 256;
 /// Malformed requests that one connection may send until it ends.
-const MALFORMED: usize = 32;
+const MALFORMED_REQUESTS: usize = 32;
 /// What is buffered for one stream that its client does not read.
 const SEND_BUFFER: usize = 256 * 1024;
 /// What each field counts besides its bytes (RFC 9113 section 6.5.2).
@@ -48,18 +48,29 @@ pub(super) struct Http2 {
 }
 
 /// Why a connection has to end that could go on.
-pub(super) enum Ended {
+enum Ended {
     /// Nothing was asked for a while.
     Idle,
-    /// It broke a limit; the reason and the status of such a refusal.
-    Refused(&'static str, u16),
+    Fault(Fault),
 }
+
+/// A limit that a client has not kept: the reason, and the status of such a refusal.
+pub(super) struct Fault(pub(super) &'static str, pub(super) u16);
+
+const FLOOD: Ended = Ended::Fault(Fault("http2_flood", 429));
+const MALFORMED: Ended = Ended::Fault(Fault("http2_malformed", 400));
+const TOO_SLOW: Ended = Ended::Fault(Fault("head_too_slow", 408));
 
 type Connection = h2::server::Connection<Stream, Bytes>;
 
 impl Http2 {
-    /// Serves until the client or [`Ended`] ends it.
-    pub(super) async fn serve(&self, stream: Stream, stopping: &watch::Receiver<bool>) -> Option<Ended> {
+    /// Serves until the client goes or there is a reason to end it; `tell` hears of one that is the client's fault.
+    pub(super) async fn serve(
+        &self,
+        stream: Stream,
+        stopping: &watch::Receiver<bool>,
+        tell: impl FnOnce(Fault),
+    ) {
         let digest = Arc::new(Digest {
             ssl_digest: stream.get_ssl_digest(),
             timing_digest: stream.get_timing_digest(),
@@ -69,16 +80,21 @@ impl Http2 {
         let frames = Arc::new(Frames::default());
         let watched: Stream = Box::new(Watched::new(stream, frames.clone()));
         let opening = timeout(self.limits.head_timeout, handshake(watched, Some(self.options())));
-        let Ok(Ok(mut connection)) = opening.await else { return None };
+        let Ok(Ok(mut connection)) = opening.await else { return };
         let talk = Talk { http2: self, frames, digest: digest.clone(), busy: Arc::default() };
-        let ended = talk.run(&mut connection, stopping.clone()).await?;
-        let reason = if matches!(ended, Ended::Idle) { Reason::NO_ERROR } else { Reason::ENHANCE_YOUR_CALM };
-        connection.abrupt_shutdown(reason);
-        let _ = timeout(FAREWELL, async {
+        let last_word = match talk.run(&mut connection, stopping.clone()).await {
+            None => return,
+            Some(Ended::Idle) => Reason::NO_ERROR,
+            Some(Ended::Fault(fault)) => {
+                tell(fault);
+                Reason::ENHANCE_YOUR_CALM
+            }
+        };
+        connection.abrupt_shutdown(last_word);
+        let farewell = async {
             while let Ok(Some(_)) = HttpSession::from_h2_conn(&mut connection, digest.clone()).await {}
-        })
-        .await;
-        Some(ended)
+        };
+        let _ = timeout(FAREWELL, farewell).await;
     }
 
     fn options(&self) -> H2Options {
@@ -119,13 +135,13 @@ impl Talk<'_> {
                 }
                 () = self.frames.stirred() => {
                     if self.frames.flooded() {
-                        return Some(Ended::Refused("http2_flood", 429));
+                        return Some(FLOOD);
                     }
                 }
                 _ = tick.tick(), if self.frames.restless() => {
                     self.frames.give_back(share(tick.period()));
                     if block.open_for(self.frames.open_block(), tick.period()) > limits.head_timeout {
-                        return Some(Ended::Refused("head_too_slow", 408));
+                        return Some(TOO_SLOW);
                     }
                 }
                 taken = HttpSession::from_h2_conn(connection, self.digest.clone()) => match taken.ok()?? {
@@ -135,12 +151,12 @@ impl Talk<'_> {
                     }
                     H2Accept::Rejected => {
                         malformed += 1;
-                        if malformed >= MALFORMED {
-                            return Some(Ended::Refused("http2_malformed", 400));
+                        if malformed >= MALFORMED_REQUESTS {
+                            return Some(MALFORMED);
                         }
                     }
                 },
-                () = &mut idle => return Some(Ended::Idle),
+                () = &mut idle => return Some(if self.frames.open_block().is_some() { TOO_SLOW } else { Ended::Idle }),
             }
         }
     }
