@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 
 use super::StartError;
+use super::cutting::Cutting;
 use super::events::Counted;
 use super::gauges::Gauges;
 use super::in_force::InForce;
@@ -15,6 +16,7 @@ use super::live::{Live, LiveKeys};
 use super::own::OwnRouter;
 use super::reload::{Common, Reloader};
 use super::renew::Refresher;
+use super::watch::FileWatch;
 use crate::account::{self, Accounts};
 use crate::config::Settings;
 use crate::gate::Gate;
@@ -23,7 +25,7 @@ use crate::limiter::{self, MemoryLimiter};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
-use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
+use crate::proxy::{Drain, Exchanges, Front, FrontParts, HealthService, Tls, Upstreams};
 use crate::store::{Revocation, Store};
 use crate::token::{Ended, Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
@@ -52,8 +54,10 @@ pub struct Gateway {
     pub(super) jobs: Jobs,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) reloader: Option<Reloader>,
+    pub(super) reloader: Option<Arc<Reloader>>,
     pub(super) drain: Arc<Drain>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) exchanges: Arc<Exchanges>,
     mailbox: Option<Arc<Mailbox>>,
     accounts: Arc<Accounts>,
     keeper: Arc<KeyKeeper>,
@@ -74,7 +78,10 @@ impl Gateway {
         let gate = Arc::new(Gate::new(common.snapshot(&settings, common.keys.load_full())?));
         let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
         let upstreams = Arc::new(upstreams);
+        let exchanges = Arc::new(Exchanges::new(metrics.clone()));
+        common.revocations.tell(vec![Box::new(Cutting(exchanges.clone()))]);
         let cookies = CookieNames::new(settings.gate.secure_cookies());
+        let tls = settings.proxy.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
         let own = own(&settings, &accounts, &common, &gate, cookies.clone());
         let brand = settings.web.clone();
         let front = Front::new(FrontParts {
@@ -91,11 +98,18 @@ impl Gateway {
             clock: around.clock.clone(),
             entropy: around.entropy.clone(),
             drain: drain.clone(),
+            exchanges: exchanges.clone(),
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
+            tls: tls.clone(),
         });
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
-        let live = Arc::new(Live { common, gate, settings: Mutex::new(settings.clone()) });
+        let live = Arc::new(Live {
+            common,
+            gate: gate.clone(),
+            exchanges: exchanges.clone(),
+            settings: Mutex::new(settings.clone()),
+        });
         let keeper = Arc::new(keeper);
         let keys = Arc::new(LiveKeys { keeper: keeper.clone(), live: live.clone() });
         let gauges = Gauges {
@@ -103,6 +117,7 @@ impl Gateway {
             accounts: accounts.clone(),
             revocations: live.common.revocations.clone(),
             upstreams,
+            tls: tls.clone(),
             metrics: metrics.clone(),
             clock: around.clock.clone(),
         };
@@ -115,13 +130,21 @@ impl Gateway {
             around.entropy.clone(),
             metrics.clone(),
         );
-        let reloader = around.config.clone().map(|path| Reloader {
-            path,
-            running: settings.clone(),
-            live,
-            clock: around.clock.clone(),
-            metrics: metrics.clone(),
+        let reloader = around.config.clone().map(|path| {
+            Arc::new(Reloader {
+                path,
+                running: settings.clone(),
+                turn: Mutex::new(()),
+                live,
+                tls: tls.clone(),
+                clock: around.clock.clone(),
+                metrics: metrics.clone(),
+            })
         });
+        let jobs = match &reloader {
+            Some(reloader) => jobs.and(FileWatch::new(reloader.clone())),
+            None => jobs,
+        };
         Ok(Self {
             settings,
             runtime,
@@ -133,6 +156,8 @@ impl Gateway {
             clock: around.clock.clone(),
             reloader,
             drain,
+            gate,
+            exchanges,
             mailbox: mail.mailbox,
             accounts,
             keeper,

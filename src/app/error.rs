@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::SecretError;
 use crate::mail::MailError;
-use crate::proxy::Unresolvable;
+use crate::proxy::{CertificateError, Unresolvable};
 use crate::store::StoreError;
 use crate::token::{KeyError, WeakSecret};
 
@@ -23,6 +23,9 @@ pub enum StartError {
     /// The signing keys.
     #[error("{0}; the store and `secret` belong together: start with the secret this store was made with")]
     Keys(#[from] KeyError),
+    /// The TLS listener.
+    #[error("the certificate cannot be used: {0}")]
+    Certificate(#[from] CertificateError),
     /// The way of delivery.
     #[error("mail: {0}")]
     Mail(#[from] MailError),

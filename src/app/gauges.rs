@@ -9,7 +9,7 @@ use crate::account::Accounts;
 use crate::jobs::Job;
 use crate::metrics::{Level, Metrics};
 use crate::model::Clock;
-use crate::proxy::Upstreams;
+use crate::proxy::{Tls, Upstreams};
 use crate::store::Store;
 use crate::token::Revocations;
 
@@ -19,6 +19,7 @@ pub(super) struct Gauges {
     pub(super) accounts: Arc<Accounts>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) upstreams: Arc<Upstreams>,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -42,6 +43,9 @@ impl Job for Gauges {
         set(Level::Revocations, self.revocations.len() as u64);
         for (name, well) in self.upstreams.well() {
             self.metrics.upstream(name, well);
+        }
+        if let Some(tls) = &self.tls {
+            set(Level::CertificateExpires, u64::try_from(tls.expires().secs()).unwrap_or(0));
         }
         self.metrics.measure_process();
         let now = self.clock.now();

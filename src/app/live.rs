@@ -12,12 +12,14 @@ use crate::config::Settings;
 use crate::gate::Gate;
 use crate::jobs::KeyCare;
 use crate::policy::Policy;
+use crate::proxy::Exchanges;
 use crate::token::KeyRing;
 
 /// What is in force.
 pub(super) struct Live {
     pub(super) common: Common,
     pub(super) gate: Arc<Gate>,
+    pub(super) exchanges: Arc<Exchanges>,
     pub(super) settings: Mutex<Settings>,
 }
 
@@ -27,6 +29,7 @@ impl Live {
         let mut held = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Settings { policy, ..held.clone() };
         self.gate.swap(self.common.snapshot(&wanted, self.common.keys.load_full())?);
+        self.exchanges.rules_changed();
         *held = wanted;
         Ok(())
     }

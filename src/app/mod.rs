@@ -3,11 +3,12 @@
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
-//! - `operator`: the separate listener · `reload`: new rules · `live`: what is in force
+//! - `operator`: the separate listener · `reload`: new rules · `watch`: when their files change · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
 //! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
 
 mod assemble;
+mod cutting;
 mod error;
 mod events;
 mod gauges;
@@ -21,6 +22,7 @@ mod reload;
 mod renew;
 mod schema;
 mod server;
+mod watch;
 
 pub use assemble::{Gateway, Office, Surroundings};
 pub use error::StartError;

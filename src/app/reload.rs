@@ -1,7 +1,7 @@
 //! New rules without a restart: read, check, compile, then swap the one snapshot. On any problem the old one stays.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -11,6 +11,7 @@ use crate::config::{self, Settings};
 use crate::gate::{self, ReturnTargets, Snapshot, SnapshotParts, UpstreamIdentity};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy};
+use crate::proxy::Tls;
 use crate::token::{AssertionMint, KeyRing, Revocations, Vault, Verifier};
 
 /// What every snapshot of a running gateway has in common.
@@ -45,14 +46,24 @@ impl Common {
 pub(super) struct Reloader {
     pub(super) path: PathBuf,
     pub(super) running: Settings,
+    /// One at a time: what was read first must not be put in force last.
+    pub(super) turn: Mutex<()>,
     pub(super) live: Arc<Live>,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Reloader {
+    /// The files a reload reads.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let tls = self.tls.iter().flat_map(|tls| tls.files());
+        std::iter::once(self.path.as_path()).chain(tls).map(Path::to_owned).collect()
+    }
+
     /// Text for the operator in both cases; after an error nothing has changed.
     pub(super) fn reload(&self) -> Result<String, String> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.apply(&self.path);
         self.metrics.reloaded(outcome.is_ok(), self.clock.now().secs());
         match &outcome {
@@ -66,6 +77,9 @@ impl Reloader {
         let fresh = config::load(path).map_err(|report| report.to_string())?;
         if format!("{:?}", fresh.proxy.upstreams) != format!("{:?}", self.running.proxy.upstreams) {
             return Err("upstreams have changed: that takes a restart; nothing was changed".into());
+        }
+        if let Some(tls) = &self.tls {
+            tls.reload().map_err(|e| format!("the certificate cannot be used: {e}; nothing was changed"))?;
         }
         // Only rules, routes and roles come from the new file; the rest is as it was at the start.
         self.live.follow(fresh.policy.clone()).map_err(|e| e.to_string())?;

@@ -13,7 +13,7 @@ use pingora::services::listening::Service;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Gateway, StartError, operator};
+use super::{Gateway, StartError, operator, watch as files};
 use crate::mail::Mailbox;
 use crate::proxy::{Drain, Guard, Settings};
 use crate::web::AdminState;
@@ -67,7 +67,11 @@ impl Gateway {
     pub fn run(self, ready: impl FnOnce(SocketAddr, SocketAddr)) -> Result<(), StartError> {
         let (stop, stopped) = watch::channel(false);
         let signals = Signals { drain: self.drain.clone(), grace: self.settings.proxy.grace };
+        let reloader = self.reloader.clone();
         let (server, public, admin, gateway) = self.listen(&stopped)?;
+        if let Some(reloader) = reloader {
+            gateway.0.spawn(files::on_hangup(reloader));
+        }
         ready(public, admin);
         server.run(RunArgs { shutdown_signal: Box::new(signals) });
         let _ = stop.send(true);
@@ -92,7 +96,7 @@ impl Gateway {
     }
 
     fn listen(
-        mut self,
+        self,
         stopped: &watch::Receiver<bool>,
     ) -> Result<(Server, SocketAddr, SocketAddr, Background), StartError> {
         let admin_wanted = self.settings.proxy.admin_listen;
@@ -106,10 +110,14 @@ impl Gateway {
         let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c);
         let mut service = Service::new("stagedoor".into(), guard);
         service.add_tcp(&public.to_string());
+        if let Some(tls) = &self.settings.proxy.tls {
+            service.add_tcp(&free_address(tls.listen)?.to_string());
+        }
         server.add_service(service);
         for health in self.health {
             server.add_service(health);
         }
+        self.runtime.spawn(self.exchanges.watch(self.gate, self.metrics.clone(), stopped.clone()));
         self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
         let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);
         let (for_worker, for_jobs) = (stopped.clone(), stopped.clone());
@@ -118,8 +126,8 @@ impl Gateway {
         Ok((server, public, admin, Background(self.runtime)))
     }
 
-    fn admin_state(&mut self, listen: SocketAddr) -> AdminState {
-        let reloader = self.reloader.take();
+    fn admin_state(&self, listen: SocketAddr) -> AdminState {
+        let reloader = self.reloader.clone();
         let reload = Arc::new(move || match &reloader {
             Some(reloader) => reloader.reload(),
             None => Err("this gateway was not started from a configuration file".to_owned()),

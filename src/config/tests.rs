@@ -197,6 +197,7 @@ fn n_02_every_declared_key_is_read() {
         ("upstreams.<name>.timeouts", "upstreams: {u: {timeouts: {KEY}}}"),
         ("upstreams.<name>.identity", "upstreams: {u: {identity: {KEY}}}"),
         ("upstreams.<name>.health", "upstreams: {u: {health: {KEY}}}"),
+        ("server.tls", "server: {tls: {KEY}}"),
         ("routes[]", "routes: [{KEY}]"),
         ("requirements.<name>", "requirements: {r: {KEY}}"),
         ("rules[]", "rules: [{KEY}]"),

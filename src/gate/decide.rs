@@ -256,7 +256,7 @@ impl Snapshot {
         }
     }
 
-    fn route(&self, host: &str, path: &CanonicalPath<'_>) -> Result<&Route, Refusal> {
+    pub(super) fn route(&self, host: &str, path: &CanonicalPath<'_>) -> Result<&Route, Refusal> {
         let route = self.policy.route(host, path).ok_or(Refusal::NoRoute)?;
         route.admit(path).map_err(Refusal::Path)?;
         Ok(route)
@@ -351,7 +351,7 @@ fn sends_our_cookies(headers: &HeaderMap, names: &super::CookieNames) -> bool {
 }
 
 /// Lower case, without port and without the root's trailing dot (H-05, H-06).
-fn canonical_host(host: &str) -> Cow<'_, str> {
+pub(super) fn canonical_host(host: &str) -> Cow<'_, str> {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some(_) => host.split_inclusive(']').next().unwrap_or(host),
         None => host.split(':').next().unwrap_or(host),

@@ -2,6 +2,7 @@
 //! immutable [`Snapshot`]. The proxy, the Tower layer and the forward-auth endpoint are thin fronts over it.
 //!
 //! - `decide`: the order of checks, from the raw path to the verdict; start reading there
+//! - `again`: the same question about a request whose answer is still under way
 //! - `credentials`: which token a request carries, and whether two of them contradict
 //! - `verified`: a checked token with everything that can be prepared for it, and the cache of those
 //! - `identity`: which headers a client may never set, and the ones set for the upstream
@@ -9,6 +10,8 @@
 //! - `refusal`: the only table from a refusal to status and words
 //! - `cross_site`, `client_kind`, `return_target`: what the browser says about a request, and where to go after sign-in
 
+#[cfg(feature = "gateway")]
+mod again;
 #[cfg(feature = "gateway")]
 mod client_kind;
 #[cfg(feature = "gateway")]

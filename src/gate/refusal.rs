@@ -73,6 +73,8 @@ pub enum Refusal {
     Elevate(Reason),
     /// Somebody is signed in who may not.
     Forbidden(Reason),
+    /// It came without TLS, where people come by TLS; whatever was in it could be read on the way.
+    Unencrypted,
     /// Another site made the browser send a request with our cookies.
     CrossSite,
     /// The body is larger than the route allows.
@@ -109,7 +111,7 @@ impl Refusal {
             Self::Path(_) => 400,
             Self::NoRoute => 404,
             Self::SignIn(_) | Self::Elevate(_) => 401,
-            Self::Forbidden(_) | Self::CrossSite => 403,
+            Self::Forbidden(_) | Self::CrossSite | Self::Unencrypted => 403,
             Self::BodyTooLarge => 413,
             Self::BodyTooSlow => 408,
             Self::Upstream(UpstreamFailure::Down) => 502,
@@ -130,6 +132,7 @@ impl Refusal {
             Self::SignIn(None) => Reason::Unauthenticated.id(),
             Self::Elevate(reason) | Self::Forbidden(reason) => reason.id(),
             Self::CrossSite => "cross_site",
+            Self::Unencrypted => "unencrypted",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTooSlow => "body_too_slow",
             Self::Upstream(UpstreamFailure::Down) => "upstream_down",
@@ -150,6 +153,7 @@ impl Refusal {
             Self::Elevate(_) => "step-up-required",
             Self::Forbidden(_) => "forbidden",
             Self::CrossSite => "cross-site",
+            Self::Unencrypted => "https-required",
             Self::BodyTooLarge => "body-too-large",
             Self::BodyTooSlow => "body-too-slow",
             Self::Upstream(UpstreamFailure::Down) => "upstream-down",
@@ -169,6 +173,7 @@ impl Refusal {
             Self::Elevate(_) => "Please confirm that it is you",
             Self::Forbidden(_) => "You may not do this",
             Self::CrossSite => "This request came from another site",
+            Self::Unencrypted => "This address starts with https",
             Self::BodyTooLarge => "That is too large",
             Self::BodyTooSlow => "That took too long",
             Self::Upstream(UpstreamFailure::Down) => "The application cannot be reached",
@@ -190,6 +195,10 @@ impl Refusal {
             Self::SignIn(_) => "Send a valid access token, or sign in.",
             Self::Elevate(_) => "Sign in again to show that it is you.",
             Self::Forbidden(_) => "Your account does not have the role or permission that this needs.",
+            Self::Unencrypted => {
+                "Send this to the https address. What was in it could be read on the way: change a password or token \
+                 that was."
+            }
             Self::CrossSite => "Open the page on this site and try again from there.",
             Self::BodyTooLarge => "Send less at once.",
             Self::BodyTooSlow => "Send the request again.",
@@ -219,7 +228,10 @@ impl Refusal {
     /// Whether the connection ends with the answer, because what follows on it cannot be trusted.
     #[must_use]
     pub fn closes(self) -> bool {
-        matches!(self, Self::Head(_) | Self::Path(_) | Self::BodyTooLarge | Self::BodyTooSlow)
+        matches!(
+            self,
+            Self::Head(_) | Self::Path(_) | Self::BodyTooLarge | Self::BodyTooSlow | Self::Unencrypted
+        )
     }
 
     /// When to try again.

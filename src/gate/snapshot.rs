@@ -186,11 +186,16 @@ impl Snapshot {
                 fresh
             }
         };
-        let p = verified.principal();
-        if self.revocations.is_revoked(p.session, p.id, verified.issued_at()) {
+        if self.has_ended(&verified) {
             return Err(Rejection::Revoked);
         }
         Ok(verified)
+    }
+
+    /// Whether this token was ended before its time.
+    pub(super) fn has_ended(&self, verified: &Verified) -> bool {
+        let p = verified.principal();
+        self.revocations.is_revoked(p.session, p.id, verified.issued_at())
     }
 
     /// The person and session of a token whose signature is right, even when it has expired: enough

@@ -83,6 +83,11 @@ impl Verified {
         }
     }
 
+    /// The same under another policy, to which the roles may mean something else.
+    pub(super) fn caller_under(&self, policy: &Policy) -> Caller {
+        Caller { roles: policy.role_set(&self.principal.roles), ..self.caller() }
+    }
+
     /// What an assertion says about the person.
     pub(super) fn person(&self) -> Person<'_> {
         let p = &*self.principal;

@@ -25,6 +25,8 @@ pub struct Metrics {
     at_hand: Box<[OnceLock<[IntCounter; CLASSES.len()]>]>,
     answered: [IntCounter; 5],
     refused: IntCounterVec,
+    streams: IntGauge,
+    cut: IntCounterVec,
     logins: IntCounterVec,
     registrations: IntCounterVec,
     verifications: IntCounterVec,
@@ -67,10 +69,12 @@ pub enum Level {
     HashesWaiting,
     /// Passwords that are being hashed.
     HashesRunning,
+    /// When the certificate of the TLS listener expires, in seconds since 1970.
+    CertificateExpires,
 }
 
 impl Level {
-    const ALL: [(Self, &'static str, &'static str); 7] = [
+    const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Sessions, "stagedoor_sessions_active", "Sign-ins that are alive."),
         (Self::Revocations, "stagedoor_revocations_held", "Revocations that are held in memory."),
         (Self::MailsWaiting, "stagedoor_mail_queue_length", "Mails that wait to be sent."),
@@ -78,6 +82,11 @@ impl Level {
         (Self::MailsDead, "stagedoor_mail_dead", "Mails that were given up and are still kept."),
         (Self::HashesWaiting, "stagedoor_hash_queue_length", "Passwords that wait to be hashed."),
         (Self::HashesRunning, "stagedoor_hash_running", "Passwords that are being hashed."),
+        (
+            Self::CertificateExpires,
+            "stagedoor_certificate_expires_seconds",
+            "When the certificate of the TLS listener expires, in seconds since 1970; 0: there is none.",
+        ),
     ];
 }
 
@@ -133,6 +142,12 @@ impl Metrics {
                 "stagedoor_denials_total",
                 "Requests refused.",
                 &["reason", "rule", "status"],
+            ),
+            streams: m.gauge("stagedoor_streams_open", "Answers of upstreams that are under way."),
+            cut: m.counters(
+                "stagedoor_streams_cut_total",
+                "Answers cut off because what had allowed them ended.",
+                &["reason"],
             ),
             logins: m.counters("stagedoor_logins_total", "Sign-ins tried.", &["outcome", "reason", "factor"]),
             registrations: m.counters("stagedoor_registrations_total", "Registrations.", &["outcome"]),
@@ -202,6 +217,21 @@ impl Metrics {
     /// A request was refused; `rule` as for [`Self::proxied`], if it came to a rule.
     pub fn refused(&self, reason: &'static str, rule: Option<usize>, status: u16) {
         self.refused.with_label_values(&[reason, label(rule).as_str(), CLASSES[class(status)]]).inc();
+    }
+
+    /// An upstream's answer has begun.
+    pub fn stream_opened(&self) {
+        self.streams.inc();
+    }
+
+    /// It has ended, in whatever way.
+    pub fn stream_closed(&self) {
+        self.streams.dec();
+    }
+
+    /// It was cut off.
+    pub fn stream_cut(&self, reason: &'static str) {
+        self.cut.with_label_values(&[reason]).inc();
     }
 
     /// Somebody tried to sign in, with which factor last.

@@ -16,9 +16,9 @@ pub struct Ctx {
     pub(super) id: RequestId,
     /// Whose it is.
     pub(super) client_ip: Option<ClientIp>,
-    /// Leave to reach an upstream; without it no peer can be built.
     /// The place of the rule that decided, from 1.
     pub(super) rule: Option<usize>,
+    /// Leave to reach an upstream; without it no peer can be built.
     pub(super) permit: Option<Permit>,
     /// Cookies to set with the answer, after a refresh on the way.
     pub(super) cookies: Vec<HeaderValue>,
@@ -30,6 +30,8 @@ pub struct Ctx {
     pub(super) refusal: Option<Refusal>,
     /// The id as a header value, once it was needed.
     pub(super) id_value: Option<HeaderValue>,
+    /// What had happened to tokens and rules before the gate was asked.
+    pub(super) news: u64,
     /// Keeps the gateway from stopping before the request is finished.
     pub(super) _in_flight: InFlight,
 }

@@ -16,13 +16,15 @@ use pingora::{Error, ErrorType, Result};
 use super::bridge::{self, OwnApp};
 use super::ctx::{Ctx, RequestIds};
 use super::drain::Drain;
+use super::exchange::{self, Answer, Exchanges};
 use super::failure::refusal_of;
 use super::head::{self, Client};
 use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::Limits;
+use super::tls::Tls;
 use super::upstream::Upstreams;
-use crate::gate::{Gate, Own, Permit, Refusal, Renewed, Verdict};
+use crate::gate::{Gate, HeadRefusal, Own, Permit, Refusal, Renewed, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
 
@@ -46,10 +48,14 @@ pub struct FrontParts {
     pub entropy: Arc<dyn Entropy>,
     /// Knows whether the gateway is about to stop.
     pub drain: Arc<Drain>,
+    /// Answers under way, to be cut when what allowed them ends.
+    pub exchanges: Arc<Exchanges>,
     /// Limits on requests.
     pub limits: Limits,
     /// Whose `X-Forwarded-*` count.
     pub trusted_proxies: Vec<IpNet>,
+    /// The listener with TLS; where there is one, the plain one only leads to it.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// The proxy's application: implements Pingora's phases.
@@ -83,7 +89,11 @@ impl Front {
 
     /// Decides, refreshing once on the way where that helps.
     async fn verdict(&self, session: &Session, ctx: &mut Ctx, ip: ClientIp) -> Verdict {
-        let head = match head::request_head(session.req_header(), ip) {
+        let request = session.req_header();
+        if request.version == http::Version::HTTP_2 && request.headers.len() > self.parts.limits.headers {
+            return Verdict::Refuse(Refusal::Head(HeadRefusal::TooManyFields));
+        }
+        let head = match head::request_head(request, ip) {
             Ok(head) => head,
             Err(refusal) => return Verdict::Refuse(refusal),
         };
@@ -199,6 +209,7 @@ impl ProxyHttp for Front {
             body: (0, 0),
             refusal: None,
             id_value: None,
+            news: self.parts.exchanges.news.count(),
             _in_flight: self.parts.drain.enter(),
         }
     }
@@ -222,11 +233,18 @@ impl ProxyHttp for Front {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         let ip = head::client_ip(session, &self.parts.trusted_proxies);
         ctx.client_ip = Some(ip);
+        if self.parts.tls.is_some() && !head::is_private(session, &self.parts.trusted_proxies) {
+            self.refuse(session, ctx, Refusal::Unencrypted).await?;
+            return Ok(true);
+        }
         let refusal = match self.verdict(session, ctx, ip).await {
             Verdict::Allow(permit) => {
                 ctx.body.1 = body_cap(&permit, &self.parts.limits);
                 let fits = bridge::content_length(session) <= ctx.body.1;
                 ctx.permit = fits.then_some(permit);
+                if fits && session.is_http2() {
+                    exchange::upload_begins(ctx.id);
+                }
                 if fits { None } else { Some(Refusal::BodyTooLarge) }
             }
             Verdict::Own(own) => match self.serve_own(session, ctx, own).await? {
@@ -280,9 +298,12 @@ impl ProxyHttp for Front {
         &self,
         session: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if session.is_http2() {
+            exchange::uploaded(end);
+        }
         ctx.body.0 += body.as_ref().map_or(0, |b| b.len() as u64);
         // What flows after an upgrade is a conversation, not a body.
         if ctx.body.0 > ctx.body.1 && !session.was_upgraded() {
@@ -319,6 +340,7 @@ impl ProxyHttp for Front {
         if is_interim(response.status) {
             return Ok(());
         }
+        self.parts.exchanges.begun(Answer::of(session.req_header(), ctx), ctx.news);
         self.settle(session, ctx).await;
         self.parts.metrics.proxied(ctx.rule, response.status.as_u16());
         if !ctx.cookies.is_empty() {

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use ipnet::IpNet;
 use memchr::memmem;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
@@ -22,11 +22,14 @@ use tokio::sync::watch;
 
 use super::ctx::RequestIds;
 use super::drain::Drain;
+use super::exchange::Exchanges;
 use super::filter::Front;
 use super::head::is_trusted;
+use super::http2::{Fault, Http2};
 use super::respond;
 use super::settings::Limits;
 use super::strict;
+use super::tls::Tls;
 use crate::gate::{HeadRefusal, Refusal};
 use crate::metrics::Metrics;
 use crate::model::ClientIp;
@@ -41,8 +44,11 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 /// The connection guard around the proxy.
 pub struct Guard {
     proxy: Arc<HttpProxy<Front>>,
+    http2: Http2,
+    exchanges: Arc<Exchanges>,
     limits: Limits,
     h2c: bool,
+    tls: Option<Arc<Tls>>,
     /// Whether people come by https.
     https: bool,
     drain: Arc<Drain>,
@@ -68,18 +74,21 @@ impl Guard {
     #[must_use]
     pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool) -> Self {
         let parts = front.parts();
+        let tls = parts.tls.clone();
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
         let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
         let https = parts.gate.snapshot().settings().secure_cookies();
-        let mut options = HttpServerOptions::default();
-        options.h2c = h2c;
-        options.h2_idle_timeout = Some(limits.idle_timeout);
-        let mut proxy = http_proxy(conf, front);
-        proxy.server_options = Some(options);
+        let exchanges = parts.exchanges.clone();
+        let proxy = Arc::new(http_proxy(conf, front));
+        let http2 =
+            Http2 { proxy: proxy.clone(), exchanges: exchanges.clone(), limits, metrics: metrics.clone() };
         Self {
-            proxy: Arc::new(proxy),
+            proxy,
+            http2,
+            exchanges,
             limits,
             h2c,
+            tls,
             https,
             drain,
             metrics,
@@ -147,7 +156,10 @@ impl Guard {
                 Ok(n) if n > 0 => {}
                 _ => return Head::Gone,
             }
-            if self.h2c && H2_PREFACE.starts_with(&buf[..buf.len().min(H2_PREFACE.len())]) {
+            if self.h2c
+                && stream.selected_alpn_proto().is_none()
+                && H2_PREFACE.starts_with(&buf[..buf.len().min(H2_PREFACE.len())])
+            {
                 if buf.len() >= H2_PREFACE.len() {
                     return Head::Http2(std::mem::take(buf));
                 }
@@ -181,12 +193,16 @@ impl Guard {
 
     async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
         let mut stopping = self.drain.watch();
+        if stream.selected_alpn_proto() == Some(ALPN::H2) {
+            return self.serve_http2(stream, &stopping).await;
+        }
         let mut head = self.first_head(&mut stream).await;
         let mut settings: Option<HttpPersistentSettings> = None;
+        let place = self.exchanges.enter();
         loop {
             let buf = match head {
                 Head::Http1(buf) => buf,
-                Head::Http2(buf) => return self.serve_http2(stream, &buf, &stopping).await,
+                Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, &stopping).await,
                 Head::Refused(refusal) => return self.refuse(stream, refusal).await,
                 Head::Gone => return None,
             };
@@ -196,17 +212,20 @@ impl Guard {
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
             }
             session.set_pipelined_prefix(buf);
-            let reused: ReusedHttpStream = self.proxy.process_new_http(session, shutdown).await?;
+            let reused: ReusedHttpStream =
+                place.run(self.proxy.process_new_http(session, shutdown)).await??;
             (stream, settings) = reused.consume();
             head = self.next_head(&mut stream, &mut stopping).await;
         }
     }
 
-    async fn serve_http2(&self, stream: Stream, read: &[u8], shutdown: &ShutdownWatch) -> Option<()> {
-        let any = stream.into_any();
-        let mut plain = any.downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
-        plain.rewind(read);
-        self.proxy.process_new(plain, shutdown).await;
+    async fn serve_http2(&self, stream: Stream, stopping: &ShutdownWatch) -> Option<()> {
+        let client_ip = peer(&stream).map(tracing::field::display);
+        let tell = |Fault(reason, status)| {
+            self.metrics.refused(reason, None, status);
+            tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
+        };
+        self.http2.serve(stream, stopping, tell).await;
         None
     }
 
@@ -223,6 +242,13 @@ impl Guard {
         let _ = timeout(LINGER_TIME, linger(&mut stream)).await;
         None
     }
+}
+
+/// The stream as it was before `read` was read from it; without TLS only.
+fn rewound(stream: Stream, read: &[u8]) -> Option<Stream> {
+    let mut plain = stream.into_any().downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
+    plain.rewind(read);
+    Some(plain)
 }
 
 fn peer(stream: &Stream) -> Option<ClientIp> {
@@ -254,6 +280,10 @@ impl ServerApp for Guard {
             let client_ip = peer(&stream).map(tracing::field::display);
             tracing::info!(reason = "too_many_connections", client_ip, "connection refused");
             return None;
+        };
+        let stream = match self.tls.as_ref().filter(|tls| tls.is_for(&stream)) {
+            Some(tls) => tls.accept(stream, self.limits.head_timeout).await?,
+            None => stream,
         };
         self.serve(stream, shutdown).await;
         None

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::strict::is_authority;
+use super::strict::{is_authority, is_length};
 use crate::gate::{HeadRefusal, Refusal, RequestHead};
 use crate::model::{ClientIp, RequestId};
 
@@ -25,12 +25,21 @@ pub struct Client {
 /// The client's address: the peer's, or, when the peer is a trusted proxy, the right-most address in
 /// `X-Forwarded-For` that is not one.
 pub(super) fn client_ip(session: &Session, trusted: &[IpNet]) -> ClientIp {
-    let peer = session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()));
-    let peer = peer.unwrap_or(ClientIp::UNKNOWN);
+    let peer = peer_ip(session).unwrap_or(ClientIp::UNKNOWN);
     if !is_trusted(peer, trusted) {
         return peer;
     }
     forwarded_for(&session.req_header().headers, trusted).unwrap_or(peer)
+}
+
+fn peer_ip(session: &Session) -> Option<ClientIp> {
+    session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()))
+}
+
+/// Whether nobody on the way could read the request: it came by TLS, or from a proxy of ours that took care of that.
+pub(super) fn is_private(session: &Session, trusted: &[IpNet]) -> bool {
+    let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    encrypted || peer_ip(session).is_some_and(|ip| is_trusted(ip, trusted))
 }
 
 /// Whether `ip` may speak for others.
@@ -109,6 +118,11 @@ fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
     }
     if !target.starts_with('/') {
         return malformed("not_origin_form");
+    }
+    // What the library takes for the same length twice is refused on HTTP/1 as well.
+    let mut lengths = req.headers.get_all(http::header::CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    if lengths.next().is_some_and(|first| !is_length(first)) || lengths.next().is_some() {
+        return malformed("content_length");
     }
     let mut hosts = req.headers.get_all(http::header::HOST).iter();
     let (field, second) = (hosts.next(), hosts.next());

@@ -2,6 +2,9 @@
 //! `guard` (is this HTTP at all?) → `filter` (whose is it, and may it?) → `upstream` (where to).
 //!
 //! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
+//! - `http2`: runs an HTTP/2 connection, stream by stream · `frames`: counts what only costs us
+//! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
+//! - `tls`: the handshake and the certificate, where the gateway does TLS itself
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `head`: what the gate gets to see of a request, and who the client really is
 //! - `renewal`: new tokens for a browser whose access token has ended
@@ -14,22 +17,29 @@
 mod bridge;
 mod ctx;
 mod drain;
+mod exchange;
 mod failure;
 mod filter;
+mod frames;
 mod guard;
 mod head;
+mod http2;
 mod renewal;
 mod respond;
 mod settings;
 mod strict;
+mod sweep;
+mod tls;
 mod upstream;
 
 pub use bridge::OwnApp;
 pub use drain::Drain;
+pub use exchange::Exchanges;
 pub use filter::{Front, FrontParts};
 pub use guard::Guard;
 pub use head::Client;
 pub use renewal::{Renew, Renewal};
 pub use respond::Pages;
-pub use settings::{Health, Limits, Server, Settings, Upstream};
+pub use settings::{Health, Limits, Server, Settings, TlsListener, Upstream};
+pub use tls::{CertificateError, Tls};
 pub use upstream::{HealthService, Unresolvable, Upstreams};

@@ -45,6 +45,13 @@ pub(super) fn refused(
 ) -> Answer {
     let kind = head.map_or(ClientKind::Program, |h| ClientKind::of(h.method, h.headers));
     let navigation = kind == ClientKind::Navigation;
+    if refusal == Refusal::Unencrypted {
+        // Nothing said without TLS may promise anything about TLS (RFC 6797 section 7.2).
+        return match head.filter(|head| navigation && head.method.is_safe()) {
+            Some(head) => to_https(head, snapshot),
+            None => problem(refusal, id),
+        };
+    }
     let mut answer = match head {
         Some(head) if navigation && refusal.leads_to_sign_in() => to_sign_in(head, snapshot),
         _ if navigation && !matches!(refusal, Refusal::Head(_)) => page(refusal, pages, id),
@@ -79,6 +86,17 @@ fn to_sign_in(head: &RequestHead<'_>, snapshot: &Snapshot) -> Answer {
         headers.push((header::LOCATION, value));
     }
     Answer { status: 303, headers, body: Bytes::new(), close: false }
+}
+
+/// A browser, to the same place by TLS. Programs are told instead: they would send their secrets twice.
+fn to_https(head: &RequestHead<'_>, snapshot: &Snapshot) -> Answer {
+    let query = head.query.map(|query| format!("?{query}")).unwrap_or_default();
+    let mut headers = common();
+    let location = format!("{}{}{query}", snapshot.settings().public_url, head.path);
+    if let Ok(value) = HeaderValue::from_str(&location) {
+        headers.push((header::LOCATION, value));
+    }
+    Answer { status: 308, headers, body: Bytes::new(), close: true }
 }
 
 fn page(refusal: Refusal, pages: &Pages, id: RequestId) -> Answer {

@@ -1,6 +1,7 @@
 //! Listeners, limits and upstreams.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -10,6 +11,9 @@ use ipnet::IpNet;
 pub struct Settings {
     /// Where people and programs connect.
     pub listen: SocketAddr,
+    /// Where they connect by TLS; then `listen` only leads there. `None`: `listen` serves, and whoever stands in front
+    /// of it does the TLS.
+    pub tls: Option<TlsListener>,
     /// Where the operator connects: metrics, health, reload, local mailbox.
     pub admin_listen: SocketAddr,
     /// Whose `X-Forwarded-*` count.
@@ -24,6 +28,17 @@ pub struct Settings {
     pub h2c: bool,
     /// How long requests in flight may take to finish on SIGTERM.
     pub grace: Duration,
+}
+
+/// A listener for TLS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsListener {
+    /// Its address.
+    pub listen: SocketAddr,
+    /// PEM file: the certificate of this server, then those up to (not including) the root.
+    pub certificate: PathBuf,
+    /// PEM file: its private key.
+    pub key: PathBuf,
 }
 
 /// What a client may send.

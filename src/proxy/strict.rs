@@ -155,9 +155,7 @@ impl<'a> Fields<'a> {
 
     /// Stricter than RFC 9112 section 6.3: equal duplicates and leading zeros are refused too.
     fn content_length(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
-        let digits = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-        let zeros = value.len() > 1 && value.first() == Some(&b'0');
-        if std::mem::replace(&mut self.content_length, true) || !digits || zeros {
+        if std::mem::replace(&mut self.content_length, true) || !is_length(value) {
             return Err(bad("content_length"));
         }
         Ok(())
@@ -185,6 +183,12 @@ impl<'a> Fields<'a> {
         }
         Ok(())
     }
+}
+
+/// Digits that fit into 64 bits, without zeros before them.
+pub(super) fn is_length(value: &[u8]) -> bool {
+    let digits = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    digits && (value.len() == 1 || value.first() != Some(&b'0'))
 }
 
 /// Anything below a space but the tab, or DEL. Looks at every byte on purpose, so that the compiler can take many at once.

@@ -22,6 +22,7 @@ const CASES: &[(char, u8, u8)] = &[
     ('T', 1, 17),
     ('R', 1, 17),
     ('C', 1, 15),
+    ('Z', 1, 11),
 ];
 
 /// Cases about what does not exist yet.

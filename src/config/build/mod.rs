@@ -45,6 +45,7 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
     Some(Settings {
         proxy: proxy::Settings {
             listen: server.listen?,
+            tls: server.tls,
             admin_listen: server.admin_listen?,
             trusted_proxies: server.trusted_proxies,
             limits: server.limits,

@@ -8,11 +8,12 @@ use ipnet::IpNet;
 
 use crate::config::raw::sections as s;
 use crate::config::raw::table::{Field, Table};
-use crate::proxy::Limits;
+use crate::proxy::{Limits, TlsListener};
 
 /// What `server` means; `None` where a problem was noted.
 pub(super) struct Server {
     pub(super) listen: Option<SocketAddr>,
+    pub(super) tls: Option<TlsListener>,
     pub(super) admin_listen: Option<SocketAddr>,
     pub(super) public_url: Option<String>,
     pub(super) auth_prefix: Option<String>,
@@ -27,10 +28,18 @@ pub(super) fn read(root: &Table<'_>) -> Server {
     let table = root.sub("server", &s::SERVER);
     let (listen, admin_listen) = (table.address("listen"), table.address("admin_listen"));
     check_listeners(&table, listen, admin_listen);
+    let public_url = public_url(&table);
+    let tls = table.sub_if("tls", &s::TLS).and_then(|t| tls(&t, &[listen, admin_listen]));
+    if tls.is_some() && public_url.as_deref().is_some_and(|url| url.starts_with("http:")) {
+        table
+            .at("public_url")
+            .error("it is plain http, and there is a TLS listener", "write https://…, as people will see it");
+    }
     Server {
         listen,
+        tls,
         admin_listen,
-        public_url: public_url(&table),
+        public_url,
         auth_prefix: auth_prefix(&table),
         trusted_proxies: trusted_proxies(&table),
         threads: table.number("threads").and_then(|n| usize::try_from(n).ok()),
@@ -53,6 +62,19 @@ fn check_listeners(table: &Table<'_>, listen: Option<SocketAddr>, admin: Option<
             "listen on 127.0.0.1, or make sure that only your own network reaches it",
         );
     }
+}
+
+fn tls(table: &Table<'_>, taken: &[Option<SocketAddr>]) -> Option<TlsListener> {
+    let path = |name: &str| table.text(name).map(|path| table.at.cx.base.join(path));
+    let (listen, certificate, key) = (table.address("listen"), path("certificate"), path("key"));
+    let listen = listen?;
+    if listen.port() == 0 || taken.iter().flatten().any(|other| other.port() == listen.port()) {
+        table
+            .at("listen")
+            .error("it needs a port that no other listener has", "write for example 0.0.0.0:8443");
+        return None;
+    }
+    Some(TlsListener { listen, certificate: certificate?, key: key? })
 }
 
 fn limits(table: &Table<'_>) -> Limits {

@@ -71,6 +71,12 @@ pub(in crate::config) static SERVER: Section = Section {
     keys: &[
         key("listen", Address, Text("127.0.0.1:8080"), "Where people and programs connect."),
         key(
+            "tls",
+            Sub,
+            Nothing,
+            "A listener with TLS; null: none, something in front of `listen` does the TLS.",
+        ),
+        key(
             "admin_listen",
             Address,
             Text("127.0.0.1:9090"),
@@ -93,6 +99,21 @@ pub(in crate::config) static SERVER: Section = Section {
             "How long requests in flight may take to finish on SIGTERM.",
         ),
         key("limits", Sub, Text("{}"), "What a client may send."),
+    ],
+};
+
+pub(in crate::config) static TLS: Section = Section {
+    path: "server.tls",
+    doc: "A listener with TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1. With it, `server.listen` only sends browsers on to https and refuses everything else that does not come from `trusted_proxies`. The two files are read again when they change.",
+    keys: &[
+        key("listen", Address, Required, "Where people and programs connect by TLS."),
+        key(
+            "certificate",
+            Words,
+            Required,
+            "A PEM file: this server's certificate, then the intermediate ones. Relative to the folder of this file.",
+        ),
+        key("key", Words, Required, "A PEM file: the private key of the first certificate."),
     ],
 };
 

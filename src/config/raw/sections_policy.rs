@@ -175,11 +175,12 @@ const CRITERIA: &[Key] = &[
 ];
 
 /// Every table, in the order of the reference.
-pub(in crate::config) fn all() -> [&'static Section; 25] {
+pub(in crate::config) fn all() -> [&'static Section; 26] {
     use super::sections as s;
     [
         &s::ROOT,
         &s::SERVER,
+        &s::TLS,
         &s::LIMITS,
         &s::STORE,
         &s::REDIS,
@@ -209,7 +210,6 @@ pub(in crate::config) fn all() -> [&'static Section; 25] {
 /// Keys that a later build will know, so that the refusal can say so.
 pub(in crate::config) fn later(section: &str, key: &str) -> Option<&'static str> {
     match (section, key) {
-        ("server", "tls") => Some("this build has no TLS listener yet; put a TLS terminator in front"),
         ("", "cors") => Some("this build answers no pre-flight requests yet"),
         ("rules[]", "rate_limit") => Some("this build has no limits per rule yet"),
         ("rules[]", "shadow") => {

@@ -14,6 +14,7 @@ use stagedoor::store::Store;
 use tempfile::TempDir;
 
 use super::people::PASSWORD;
+use super::setup::CONFIG;
 use super::wire::{Answer, RawClient, get};
 use super::{Setup, Upstream, until};
 
@@ -88,7 +89,8 @@ impl TestApp {
         let (clock, manual) = setup.clock();
         let folder = tempfile::tempdir().expect("a folder");
         let settings = setup.settings(free_port(), upstream.address(), folder.path());
-        let around = Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), config: None };
+        let config = Some(folder.path().join(CONFIG));
+        let around = Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), config };
         let gateway = match Gateway::assemble(settings.clone(), &around) {
             Ok(gateway) => gateway,
             Err(e) => return Err((upstream, e.to_string())),
@@ -232,6 +234,19 @@ impl TestApp {
     /// The `n`-th mail to an address (from 0), waiting for it.
     pub fn mail_to(&self, address: &str, n: usize) -> Arc<Outgoing> {
         until("a mail", || self.mails_to(address).get(n).cloned())
+    }
+
+    /// Puts `to` in the place of `from` in the configuration file and has the gateway read it again.
+    pub fn reload(&self, from: &str, to: &str) {
+        let path = self.folder.path().join(CONFIG);
+        let text = std::fs::read_to_string(&path).expect("the configuration");
+        assert!(text.contains(from), "the configuration says {from:?}");
+        std::fs::write(&path, text.replace(from, to)).expect("written");
+        let host = self.admin_address();
+        let mut client = RawClient::connect(host);
+        client.send(format!("POST /reload HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"));
+        let answer = client.answer().expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     /// The metrics page.

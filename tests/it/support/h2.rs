@@ -5,16 +5,18 @@ use super::TestApp;
 use super::wire::{RawClient, Silence};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
+pub const END_STREAM: u8 = 1;
+pub const ACK: u8 = 1;
+pub const END_HEADERS: u8 = 4;
 
 /// How a request ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,12 +58,16 @@ struct Frame {
 impl H2 {
     /// Connects and exchanges the preface and SETTINGS.
     pub fn connect(app: &TestApp) -> Self {
+        // Room for answers of any size that a test asks for.
+        Self::with_window(app, 1 << 30)
+    }
+
+    /// The same with so much room for each answer (SETTINGS_INITIAL_WINDOW_SIZE), and enough for all together.
+    pub fn with_window(app: &TestApp, window: u32) -> Self {
         let mut client = app.connect();
-        // Room for answers of any size that a test asks for: SETTINGS_INITIAL_WINDOW_SIZE, and the connection's own.
-        let window = 1_u32 << 30;
         let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
         client.send(PREFACE).send(frame(SETTINGS, 0, 0, &setting));
-        client.send(frame(WINDOW_UPDATE, 0, 0, &window.to_be_bytes()));
+        client.send(frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes()));
         Self { client, next_stream: 1 }
     }
 
@@ -117,6 +123,103 @@ impl H2 {
                 return End::Answer(status, body);
             }
         }
+    }
+
+    /// The status of the answer, which goes on.
+    pub fn head_of(&mut self, stream: u32) -> u16 {
+        loop {
+            let frame = self.frame().expect("a frame");
+            if frame.kind == HEADERS && frame.stream == stream {
+                return status_of(&frame.payload);
+            }
+        }
+    }
+
+    /// The next piece of the answer.
+    pub fn piece_of(&mut self, stream: u32) -> Result<Vec<u8>, End> {
+        loop {
+            let Ok(frame) = self.frame() else { return Err(End::Closed) };
+            match frame.kind {
+                DATA if frame.stream == stream && frame.flags & END_STREAM == 0 => return Ok(frame.payload),
+                DATA if frame.stream == stream => return Err(End::Answer(200, frame.payload)),
+                RST_STREAM if frame.stream == stream => return Err(End::Reset(number(&frame.payload))),
+                GOAWAY => return Err(End::GoAway(number(&frame.payload[4..8]))),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until the connection ends; the code of the last GOAWAY.
+    pub fn goodbye(&mut self) -> End {
+        let mut last = End::Closed;
+        loop {
+            match self.frame() {
+                Ok(frame) if frame.kind == GOAWAY => last = End::GoAway(number(&frame.payload[4..8])),
+                Ok(_) => {}
+                Err(Silence::Closed) => return last,
+                Err(other) => panic!("{other:?} instead of an end"),
+            }
+        }
+    }
+
+    /// How long to wait for a frame.
+    pub fn patience(&mut self, time: std::time::Duration) -> &mut Self {
+        self.client.patience(time);
+        self
+    }
+
+    /// Reads until all these streams have ended, in whatever order.
+    pub fn ends_of(&mut self, streams: &[u32]) {
+        let mut open: std::collections::BTreeSet<u32> = streams.iter().copied().collect();
+        while !open.is_empty() {
+            let frame = self.frame().expect("a frame");
+            if matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0 {
+                open.remove(&frame.stream);
+            }
+        }
+    }
+
+    /// Waits for the answer to a PING; false when the connection ends before it.
+    pub fn pong(&mut self) -> bool {
+        loop {
+            match self.frame() {
+                Ok(frame) if frame.kind == PING && frame.flags & ACK != 0 => return true,
+                Ok(frame) if frame.kind == GOAWAY => return false,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// A stream whose block of fields is too long for one frame.
+    pub fn open_in_pieces(&mut self, block: &[u8]) -> u32 {
+        let stream = self.next_stream();
+        let pieces: Vec<&[u8]> = block.chunks(16_000).collect();
+        for (at, piece) in pieces.iter().enumerate() {
+            let flags = if at + 1 == pieces.len() { END_HEADERS } else { 0 };
+            match at {
+                0 => self.send(HEADERS, flags | END_STREAM, stream, piece),
+                _ => self.send(CONTINUATION, flags, stream, piece),
+            }
+        }
+        stream
+    }
+
+    /// Many frames in one piece; whether the other side still takes bytes.
+    pub fn burst(&mut self, frames: &[u8]) -> bool {
+        self.client.try_send(frames).is_ok()
+    }
+
+    /// The number that the next stream gets.
+    pub fn next_stream(&mut self) -> u32 {
+        let stream = self.next_stream;
+        self.next_stream += 2;
+        stream
+    }
+
+    /// Breaks the connection off.
+    pub fn abort(self) {
+        self.client.abort();
     }
 
     /// Any frame at all.
@@ -178,7 +281,8 @@ fn length(n: usize, out: &mut Vec<u8>) {
     out.push(u8::try_from(rest).expect("seven bits"));
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+/// A whole frame.
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
     let mut out = vec![length[1], length[2], length[3], kind, flags];
     out.extend(stream.to_be_bytes());

@@ -60,6 +60,22 @@ impl TestApp {
         self.metric("stagedoor_proxied_requests_total", "")
     }
 
+    /// Waits until nothing moves any more. What the upstream has seen and nobody was answered is then taken for what
+    /// clients gave up; returns how much the upstream has seen.
+    pub fn settle(&self) -> usize {
+        let counts = || (self.upstream().complete(), self.forwards_said());
+        let mut last = counts();
+        super::until("quiet", || {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            let now = counts();
+            let quiet = now == last;
+            last = now;
+            quiet.then_some(())
+        });
+        self.expect_unanswered(last.0 - last.1);
+        last.0
+    }
+
     /// INV-1 and INV-5 over the whole life of the gateway; also when it is dropped.
     pub fn assert_invariants(&self) {
         self.assert_alive();

@@ -7,11 +7,13 @@
 //! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
 //!   bytes it got into requests
 //! - `postgres`: a database server to be stopped · `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
+//! - `flow`: answers that do not end by themselves
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
 mod app;
 mod browser;
+pub mod flow;
 pub mod h2;
 mod judge;
 mod parsers;

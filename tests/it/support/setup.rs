@@ -21,6 +21,9 @@ pub const RULES: &[(&str, &str)] = &[
 /// What a manual clock shows at first: some afternoon.
 const START: i64 = 1_795_000_000;
 
+/// The configuration file, in the folder of the test.
+pub const CONFIG: &str = "test.yaml";
+
 type Tweak = Box<dyn FnOnce(&mut Settings)>;
 
 /// What a test may choose; see [`TestApp::with`](super::TestApp::with).
@@ -102,7 +105,8 @@ impl Setup {
 
     pub(super) fn settings(self, port: u16, own_upstream: SocketAddr, folder: &Path) -> Settings {
         let text = self.yaml(port, self.upstream.unwrap_or(own_upstream));
-        let (settings, report) = config::parse(&text, "test.yaml", folder, &|_| None);
+        std::fs::write(folder.join(CONFIG), &text).expect("the configuration is written");
+        let (settings, report) = config::parse(&text, CONFIG, folder, &|_| None);
         let mut settings = settings.unwrap_or_else(|| panic!("{report}\n{text}"));
         cheapen(&mut settings);
         for tweak in self.tweaks {

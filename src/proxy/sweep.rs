@@ -1,0 +1,113 @@
+//! Looks for answers under way that what let them through no longer allows, and cuts them.
+//!
+//! An end of tokens or new rules wake [`Exchanges::watch`]. What it finds gets [`GRACE`] to finish: ordinary answers are
+//! short and are never cut. Together with [`PAUSE`] a stream lives well below one second longer than its sign-in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::sync::{Notify, watch};
+
+use super::exchange::{Answer, Doomed, Exchanges};
+use crate::gate::Gate;
+use crate::metrics::Metrics;
+
+/// How long an answer that is over may still take.
+const GRACE: Duration = Duration::from_millis(500);
+/// Between two looks: many sign-outs at once are looked at together.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Why an answer is cut; the reason in logs and metrics.
+const REVOKED: &str = "stream_revoked";
+const RULE_CHANGED: &str = "stream_rule_changed";
+
+/// What has happened since the last look.
+#[derive(Default)]
+pub(super) struct News {
+    count: AtomicU64,
+    rules: AtomicBool,
+    wake: Notify,
+}
+
+impl News {
+    /// How often something has happened. Read before the gate is asked and again when the answer begins, it tells
+    /// whether the gate might say something else now.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits for something to look at.
+    pub(super) async fn waited(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Somebody finds out too late to be found by a look that was already taken.
+    pub(super) fn look_at_everything(&self) {
+        self.rules.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+}
+
+impl Exchanges {
+    /// Some tokens have ended; the gate refuses them already.
+    pub fn tokens_ended(&self) {
+        self.news.count.fetch_add(1, Ordering::SeqCst);
+        self.news.wake.notify_one();
+    }
+
+    /// Other rules are in force.
+    pub fn rules_changed(&self) {
+        self.news.count.fetch_add(1, Ordering::SeqCst);
+        self.news.look_at_everything();
+    }
+
+    /// Cuts what is over, until `stopped`.
+    pub async fn watch(
+        self: Arc<Self>,
+        gate: Arc<Gate>,
+        metrics: Arc<Metrics>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        loop {
+            tokio::select! {
+                () = self.news.waited() => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
+            let rules = self.news.rules.swap(false, Ordering::SeqCst);
+            for (reason, found) in [
+                (REVOKED, self.doom(|answer| has_ended(&gate, answer))),
+                (
+                    RULE_CHANGED,
+                    if rules { self.doom(|answer| !is_allowed(&gate, answer)) } else { Vec::new() },
+                ),
+            ] {
+                if !found.is_empty() {
+                    tokio::spawn(cut(found, reason, metrics.clone()));
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+fn has_ended(gate: &Gate, answer: &Answer) -> bool {
+    answer.caller.as_ref().is_some_and(|caller| gate.has_ended(caller))
+}
+
+fn is_allowed(gate: &Gate, answer: &Answer) -> bool {
+    let no_fields = HeaderMap::new();
+    gate.would_allow(&answer.head(&no_fields), answer.caller.as_deref(), answer.asked())
+}
+
+async fn cut(found: Vec<Doomed>, reason: &'static str, metrics: Arc<Metrics>) {
+    tokio::time::sleep(GRACE).await;
+    for doomed in found {
+        doomed.cut(|answer| {
+            metrics.stream_cut(reason);
+            let (path, client_ip) = (answer.path(), answer.client_ip);
+            tracing::info!(request_id = %answer.id, reason, path, %client_ip, "stream cut");
+        });
+    }
+}

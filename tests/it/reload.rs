@@ -1,0 +1,149 @@
+//! Configuration files that change under a running gateway (5.12), and what SIGHUP does.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::flows_process::{Site, eventually};
+use crate::support::RawClient;
+
+const PUBLIC: &str = "  - { path: /public/**, allow: public }\n";
+
+/// 502: the rules let it through, and there is no upstream. 403: no rule does.
+fn public(site: &Site) -> u16 {
+    site.client().get("/public/x").status
+}
+
+fn admin(site: &Site, method: &str, path: &str) -> (u16, String) {
+    let mut client = RawClient::connect(site.ports.address(1));
+    client.send(format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    ));
+    let answer = client.answer().expect("an answer");
+    (answer.status, answer.text())
+}
+
+/// Whether the last reload was good.
+fn is_good(site: &Site) -> bool {
+    admin(site, "GET", "/metrics").1.contains("stagedoor_config_reload_success 1")
+}
+
+#[track_caller]
+fn becomes(site: &Site, status: u16, good: bool) {
+    eventually("the file is followed", || (public(site) == status && is_good(site) == good).then_some(()));
+}
+
+/// Puts a file in the place of another, as editors and deployments do.
+fn replace(path: &Path, text: &str) {
+    let next = path.with_extension("next");
+    std::fs::write(&next, text).unwrap();
+    std::fs::rename(&next, path).unwrap();
+}
+
+#[test]
+fn case_5_12_a_changed_file_takes_effect_and_a_broken_one_does_not() {
+    let site = Site::new();
+    let path = site.path("config.yaml");
+    let open = std::fs::read_to_string(&path).unwrap();
+    let closed = open.replace(PUBLIC, "");
+    let server = site.serve();
+    becomes(&site, 502, true);
+
+    std::fs::write(&path, &closed).unwrap();
+    becomes(&site, 403, true);
+    let broken: [(&str, Vec<u8>); 6] = [
+        ("half written", open.as_bytes()[..open.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("no text", vec![0xff, 0xfe, 0x00]),
+        ("an unknown role", open.replace("role: admin", "role: nobody").into_bytes()),
+        ("a wrong type", open.replace("threads: 1", "threads: many").into_bytes()),
+        ("ten mebibytes", [open.as_bytes(), &vec![b'#'; 10 << 20]].concat()),
+    ];
+    for (what, text) in broken {
+        std::fs::write(&path, text).unwrap();
+        eventually(what, || (!is_good(&site)).then_some(()));
+        assert_eq!(public(&site), 403, "{what}: the old rules stay");
+        std::fs::write(&path, &closed).unwrap();
+        becomes(&site, 403, true);
+    }
+    std::fs::remove_file(&path).unwrap();
+    becomes(&site, 403, false);
+    replace(&path, &open);
+    becomes(&site, 502, true);
+
+    // A deployment that swaps a link, as Kubernetes does.
+    let (one, two) = (site.path("one.yaml"), site.path("two.yaml"));
+    std::fs::write(&one, &open).unwrap();
+    std::fs::write(&two, &closed).unwrap();
+    let link = site.path("link");
+    std::os::unix::fs::symlink(&two, &link).unwrap();
+    std::fs::rename(&link, &path).unwrap();
+    becomes(&site, 403, true);
+    std::os::unix::fs::symlink(&one, &link).unwrap();
+    std::fs::rename(&link, &path).unwrap();
+    becomes(&site, 502, true);
+    drop(server);
+}
+
+#[test]
+fn sighup_reloads_and_ends_nothing() {
+    let site = Site::new();
+    let server = site.serve();
+    let reloads = || {
+        let log = std::fs::read_to_string(site.path("log")).unwrap();
+        log.matches("configuration reloaded").count()
+    };
+    assert_eq!(reloads(), 0);
+    for n in 1..=3 {
+        server.signal("HUP");
+        eventually("it reloads", || (reloads() == n).then_some(()));
+    }
+    assert_eq!(public(&site), 502);
+}
+
+/// What cannot change without a restart is named, and does not hold up what can.
+#[test]
+fn what_waits_for_a_restart_is_said() {
+    let site = Site::new();
+    let path = site.path("config.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let _server = site.serve();
+    replace(&path, &text.replace("threads: 1", "threads: 2").replace(PUBLIC, ""));
+    becomes(&site, 403, true);
+    let (status, said) = admin(&site, "POST", "/reload");
+    assert_eq!(status, 200, "{said}");
+    assert!(said.contains("wait for a restart: server"), "{said}");
+}
+
+#[test]
+fn case_5_12_a_hundred_reloads_under_load_fail_nobody() {
+    let site = Site::new();
+    let path = site.path("config.yaml");
+    let open = std::fs::read_to_string(&path).unwrap();
+    let other = open.replace("/api/**", "/other/**").replace("/api/x", "/other/x");
+    let broken = &open[..open.len() / 2];
+    let _server = site.serve();
+    let (done, asked, wrong) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // Allowed by every version, and never allowed by any.
+                    let fine = public(&site) == 502 && site.client().get("/admin/x").status == 401;
+                    asked.fetch_add(2, Ordering::Relaxed);
+                    wrong.fetch_add(usize::from(!fine), Ordering::Relaxed);
+                }
+            });
+        }
+        for n in 0..100 {
+            let (text, status) = [(&other[..], 200), (broken, 422), (&open[..], 200)][n % 3];
+            replace(&path, text);
+            let (answer, said) = admin(&site, "POST", "/reload");
+            assert_eq!(answer >= 400, status >= 400, "{n}: {answer} {said}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let asked = asked.into_inner();
+    println!("{asked} requests during 100 reloads, {} wrong", wrong.load(Ordering::Relaxed));
+    assert!(asked > 100, "{asked}");
+    assert_eq!(wrong.into_inner(), 0);
+}

@@ -1,0 +1,75 @@
+//! What WebSockets may cost (D-14): they count as connections, and what flows through them is not kept.
+
+use std::io::{Read as _, Write as _};
+use std::sync::mpsc;
+
+use crate::support::flow::{Flow, Kind};
+use crate::support::{Next, TestApp, client_frame, get, server_frame};
+
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+/// A message that nobody would want in memory.
+const LARGE: usize = 128 << 20;
+
+/// Memory of this process, gateway and test together, in bytes.
+fn memory() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
+}
+
+#[test]
+fn d_14_open_websockets_count_as_connections() {
+    let app = TestApp::with(|setup| {
+        setup.tweak(|settings| settings.proxy.limits.connections_per_address = 5);
+    });
+    let user = app.person("user");
+    let mut open: Vec<Flow> =
+        (0..5).map(|_| Flow::open(&app, Kind::WebSocket, "/api", Some(&user))).collect();
+    assert!(app.connect().is_closed(), "the sixth");
+    open.iter_mut().for_each(Flow::assert_goes_on);
+    drop(open);
+    crate::support::until("room for the last checks", || {
+        app.try_ask(get("/public/x", "Connection: close\r\n")).ok()
+    });
+}
+
+#[test]
+fn d_14_a_large_message_and_many_pings_pass_without_being_kept() {
+    let app = TestApp::start();
+    let user = app.person("user");
+    let (tell, told) = mpsc::channel();
+    app.upstream().script("/api/sink", move |_, stream| {
+        std::thread::sleep(std::time::Duration::from_millis(40));
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        let _ = stream.write_all(head.as_bytes());
+        let (mut seen, mut chunk) = (0, vec![0; 65536]);
+        while seen < LARGE {
+            match stream.read(&mut chunk) {
+                Ok(n) if n > 0 => seen += n,
+                _ => break,
+            }
+        }
+        let _ = tell.send(seen);
+        Next::Close
+    });
+    let mut client = app.connect();
+    client.send(get("/api/sink", &format!("{UPGRADE}{}", user.bearer())));
+    assert_eq!(client.head().map(|head| head.status), Ok(101));
+    let before = memory();
+    let piece = vec![0x5a; 65536];
+    for _ in 0..LARGE / piece.len() {
+        client.send(&piece);
+    }
+    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(30)), Ok(LARGE));
+    let grown = memory().saturating_sub(before);
+    println!("memory grew by {} kB", grown / 1024);
+    assert!(grown < 16 << 20, "{grown} bytes more");
+    // Pings belong to the application; it answers each.
+    let mut client = app.connect();
+    client.send(get("/ws", &format!("{UPGRADE}{}", user.bearer())));
+    assert_eq!(client.head().map(|head| head.status), Ok(101));
+    for _ in 0..100 {
+        client.send(client_frame(9, b"ping").repeat(100));
+        let expected = server_frame(9, b"ping").repeat(100);
+        assert!(client.exactly(expected.len()) == Ok(expected));
+    }
+}
