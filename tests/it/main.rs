@@ -10,6 +10,7 @@ mod browser_driver;
 mod client;
 mod contract_client;
 mod crossing;
+mod faults;
 mod flows;
 mod flows_binary;
 mod flows_client;
