@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::stage::Stage;
 use crate::flows_process::eventually;
@@ -15,6 +15,7 @@ pub struct Row {
     injected: Duration,
     healed: Option<Duration>,
     may_reroute: bool,
+    more: Map<String, Value>,
 }
 
 impl Row {
@@ -26,13 +27,18 @@ impl Row {
         assert!(before.noticed_after(Duration::ZERO).is_none(), "before the fault: {:?}", before.wrong());
         let injected = load.now();
         fault();
-        Self { name, load, injected, healed: None, may_reroute: false }
+        Self { name, load, injected, healed: None, may_reroute: false, more: Map::new() }
     }
 
     /// A gateway itself is what fails: people are sent to the other.
     pub fn may_reroute(mut self) -> Self {
         self.may_reroute = true;
         self
+    }
+
+    /// One more figure for the line.
+    pub fn also(&mut self, name: &str, time: Duration) {
+        self.more.insert(name.to_owned(), json!(time.as_millis()));
     }
 
     /// What was wrong is mended.
@@ -64,7 +70,7 @@ impl Row {
         );
         assert!(self.may_reroute || report.rerouted() == 0, "{}: a gateway did not answer", self.name);
         let violations = violations(&report, &stage.upstream);
-        print(self.name, &report, (self.injected, healed), violations.len());
+        print(self.name, &report, (self.injected, healed), violations.len(), self.more);
         assert_eq!(violations, Vec::<String>::new(), "{}", self.name);
         let secrets = stage.secrets();
         for node in &stage.nodes {
@@ -85,10 +91,16 @@ pub fn violations(report: &Report, upstream: &Upstream) -> Vec<String> {
 }
 
 /// The line of the table; all times are those of the load.
-pub fn print(name: &str, report: &Report, (injected, healed): (Duration, Duration), violations: usize) {
+pub fn print(
+    name: &str,
+    report: &Report,
+    (injected, healed): (Duration, Duration),
+    violations: usize,
+    more: Map<String, Value>,
+) {
     let tenth = |class| (report.good_percent(class) * 10.0).round() / 10.0;
     let within = |class, percent| report.within(class, percent).as_millis();
-    let line = json!({
+    let mut line = json!({
         "fault": name,
         "lasted_ms": (healed - injected).as_millis(),
         "detect_ms": report.noticed_after(injected).map(|t| t.as_millis()),
@@ -103,5 +115,6 @@ pub fn print(name: &str, report: &Report, (injected, healed): (Duration, Duratio
         "requests": report.events.len(),
         "violations": violations,
     });
+    line.as_object_mut().expect("a table").extend(more);
     println!("{line}");
 }

@@ -174,10 +174,6 @@ impl Stage {
         all
     }
 
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
-    }
-
     /// A connection to the database that no fault touches.
     pub fn database(&self) -> Database {
         self.postgres.connect()
