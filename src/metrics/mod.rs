@@ -3,9 +3,11 @@
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
 //! - `make`: one line for each kind of metric · `process`: what the system says about this process
+//! - `shared`: how the shared Redis does
 
 mod make;
 mod process;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,7 @@ use prometheus::{
 };
 
 use make::{Make, RARE, SHORT};
+use shared::RedisMetrics;
 
 /// The counters of one process.
 pub struct Metrics {
@@ -43,6 +46,7 @@ pub struct Metrics {
     reload_ok: IntGauge,
     reload_at: IntGauge,
     upstreams: IntGaugeVec,
+    redis: RedisMetrics,
     levels: Levels,
     process: Process,
 }
@@ -157,6 +161,7 @@ impl Metrics {
             reload_at: m
                 .gauge("stagedoor_config_last_success_timestamp_seconds", "When one last took effect."),
             upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
+            redis: RedisMetrics::new(&m),
             levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
             process: Process {
                 cpu: m.seconds("process_cpu_seconds_total", "Time on processors, user and system."),
