@@ -2,8 +2,9 @@
 //! sets or from the configuration: no person, path or address is ever one (D-12). What has to be asked for (sessions,
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
-//! - `make`: one line for each kind of metric · `process`: what the system says about this process
+//! - `make`: one line for each kind of metric · `feed`: how news of ended sign-ins travels · `process`: what the system says about this process
 
+mod feed;
 mod make;
 mod process;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use prometheus::{
     Counter, Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use feed::Feed;
 use make::{Make, RARE, SHORT};
 
 /// The counters of one process.
@@ -44,6 +46,7 @@ pub struct Metrics {
     reload_at: IntGauge,
     upstreams: IntGaugeVec,
     levels: Levels,
+    feed: Feed,
     process: Process,
 }
 
@@ -158,6 +161,7 @@ impl Metrics {
                 .gauge("stagedoor_config_last_success_timestamp_seconds", "When one last took effect."),
             upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
             levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
+            feed: Feed::new(&m),
             process: Process {
                 cpu: m.seconds("process_cpu_seconds_total", "Time on processors, user and system."),
                 memory: m.gauge("process_resident_memory_bytes", "Memory in use."),
