@@ -77,6 +77,7 @@ pub use profile::Profile;
 pub use purge::PURGE_BATCH;
 pub use renewal::Look;
 pub use reset_password::{Proof, Reset};
+pub use session::token_life;
 pub use sessions::{OwnDevice, OwnSession};
 pub use settings::*;
 pub use totp::Enrolment;

@@ -159,6 +159,12 @@ impl Accounts {
     }
 
     pub(super) fn last_token_ends(&self, now: Timestamp) -> Timestamp {
-        now.after(self.access_ttl).after(STRAGGLERS)
+        now.after(token_life(self.access_ttl))
     }
+}
+
+/// How long after the end of a session its tokens are remembered as ended.
+#[must_use]
+pub fn token_life(access_ttl: Duration) -> Duration {
+    access_ttl + STRAGGLERS
 }

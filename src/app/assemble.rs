@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use super::StartError;
 use super::counters::{self, Counters};
 use super::events::Counted;
+use super::feed::{self, Feed};
 use super::gauges::Gauges;
 use super::in_force::InForce;
 use super::keys::KeyKeeper;
@@ -24,8 +25,8 @@ use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
 use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
-use crate::store::{Revocation, Store};
-use crate::token::{Ended, Mint, Revocations, Vault};
+use crate::store::{self, Store};
+use crate::token::{Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
 
 /// What a gateway finds around it; tests bring their own clock.
@@ -50,6 +51,7 @@ pub struct Gateway {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reloader: Option<Reloader>,
+    pub(super) feed: Option<Feed>,
     pub(super) drain: Arc<Drain>,
     mailbox: Option<Arc<Mailbox>>,
     accounts: Arc<Accounts>,
@@ -93,6 +95,7 @@ impl Gateway {
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
         });
+        let feed = feed(&settings, &store, &common, &metrics, around);
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
         let live = Arc::new(Live { common, gate, settings: Mutex::new(settings.clone()) });
         let keeper = Arc::new(keeper);
@@ -131,6 +134,7 @@ impl Gateway {
             metrics,
             clock: around.clock.clone(),
             reloader,
+            feed,
             drain,
             mailbox: mail.mailbox,
             accounts,
@@ -232,21 +236,44 @@ fn foundation(
 async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Result<Common, StartError> {
     let now = around.clock.now();
     let ring = keeper.open().await?;
-    let revocations = Arc::new(Revocations::new());
+    let (revocations, read_at) = (Arc::new(Revocations::new()), around.clock.monotonic());
     for revocation in store.live_revocations(now).await? {
-        revocations.learn(match revocation {
-            Revocation::Session { session, until } => Ended::Session { session, until },
-            Revocation::Account { account, before, until } => {
-                Ended::Account { account, through: before, until }
-            }
-        });
+        revocations.learn(feed::ended(revocation));
     }
     Ok(Common {
         keys: Arc::new(ArcSwap::from_pointee(ring)),
         revocations,
+        read_at,
         vault: keeper.vault.clone(),
         entropy: around.entropy.clone(),
     })
+}
+
+/// What tells of ends on other nodes, where there may be some: a SQLite file has one process.
+fn feed(
+    settings: &Settings,
+    store: &Store,
+    common: &Common,
+    metrics: &Arc<Metrics>,
+    around: &Surroundings,
+) -> Option<Feed> {
+    if matches!(settings.store, store::Settings::Sqlite { .. }) {
+        return None;
+    }
+    let parts = feed::Parts {
+        store: store.clone(),
+        revocations: common.revocations.clone(),
+        vault: common.vault.clone(),
+        metrics: metrics.clone(),
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+        read_at: common.read_at,
+        life: account::token_life(settings.token.access_ttl),
+        channel: None,
+    };
+    let (feed, witness) = Feed::new(parts);
+    common.revocations.tell(witness.into_iter().collect());
+    Some(feed)
 }
 
 fn accounts(

@@ -6,12 +6,14 @@
 //! - `operator`: the separate listener · `reload`: new rules · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
 //! - `counters`: limits and turns, over the shared Redis if there is one
+//! - `feed`: what other nodes have ended
 //! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
 
 mod assemble;
 mod counters;
 mod error;
 mod events;
+mod feed;
 mod gauges;
 mod in_force;
 mod keys;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -17,6 +18,8 @@ use crate::token::{AssertionMint, KeyRing, Revocations, Vault, Verifier};
 pub(super) struct Common {
     pub(super) keys: Arc<ArcSwap<KeyRing>>,
     pub(super) revocations: Arc<Revocations>,
+    /// When reading them from the store began, by the monotonic clock.
+    pub(super) read_at: Duration,
     pub(super) vault: Arc<Vault>,
     pub(super) entropy: Arc<dyn Entropy>,
 }

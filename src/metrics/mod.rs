@@ -2,9 +2,10 @@
 //! sets or from the configuration: no person, path or address is ever one (D-12). What has to be asked for (sessions,
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
-//! - `make`: one line for each kind of metric · `process`: what the system says about this process
-//! - `shared`: how the shared Redis does
+//! - `make`: one line for each kind of metric · `feed`: how news of ended sign-ins travels · `process`: what the system
+//!   says about this process · `shared`: how the shared Redis does
 
+mod feed;
 mod make;
 mod process;
 mod shared;
@@ -18,6 +19,7 @@ use prometheus::{
     Counter, Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use feed::Feed;
 use make::{Make, RARE, SHORT};
 use shared::RedisMetrics;
 
@@ -48,6 +50,7 @@ pub struct Metrics {
     upstreams: IntGaugeVec,
     redis: RedisMetrics,
     levels: Levels,
+    feed: Feed,
     process: Process,
 }
 
@@ -163,6 +166,7 @@ impl Metrics {
             upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
             redis: RedisMetrics::new(&m),
             levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
+            feed: Feed::new(&m),
             process: Process {
                 cpu: m.seconds("process_cpu_seconds_total", "Time on processors, user and system."),
                 memory: m.gauge("process_resident_memory_bytes", "Memory in use."),

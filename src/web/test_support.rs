@@ -59,6 +59,7 @@ impl Rules for NoRules {
             upstream: None,
             unknown_roles: Vec::new(),
             candidates: Vec::new(),
+            when_unknown: None,
             verdict: crate::policy::Verdict::NoRoute,
         }
     }

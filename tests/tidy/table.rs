@@ -31,7 +31,7 @@ pub const PARTS: &[(&str, &[&str])] = &[
             "config",
             "model",
             EXPLAIN,
-            "policy: Ask Caller Outcome Policy",
+            "policy: Ask Caller Outcome Policy WhenUnknown",
             "account: Accounts CreateUser Error",
         ],
     ),
@@ -40,12 +40,13 @@ pub const PARTS: &[(&str, &[&str])] = &[
 ];
 
 /// The part of policy that tells people why.
-const EXPLAIN: &str = "policy: Candidate Described Explanation Ingredient Question State Verdict explain";
+const EXPLAIN: &str =
+    "policy: Candidate Described Explanation Ingredient Question State Verdict WhenUnknown explain";
 
 /// Of every part its settings and the types they are made of; of policy the compiler and what it takes.
 const CONFIG: &[&str] = &[
     "model",
-    "policy: Policy PolicySource Problem RequirementSource RoleSource RouteSource RuleSource Severity closest compile",
+    "policy: Policy PolicySource Problem RequirementSource RoleSource RouteSource RuleSource Severity WhenUnknown closest compile",
     "account: Argon2Settings LockoutSettings PasswordPolicy PasswordSettings RateLimits Registration RegistrationSettings \
      RoleRegistration SecondFactorSettings SessionSettings Settings",
     "gate: AssertionMode IdentityNames Settings",

@@ -13,6 +13,7 @@ mod keys;
 mod killed;
 mod mail;
 mod postgres;
+mod redis;
 mod row;
 mod sqlite;
 mod stage;
