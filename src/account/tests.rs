@@ -156,6 +156,7 @@ impl House {
             limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock) as Arc<dyn Clock>, 100_000)),
             mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
             access_ttl: ACCESS_TTL,
+            clocks_apart: Duration::ZERO,
             vault: Arc::new(Vault::new(&Secret::new("k3Zr0v9YbQx1Lw7TnHs5Ud2Gf8JmPe6c")).unwrap()),
             revocations: Arc::clone(&revocations),
             post: Post::new("Stagedoor"),

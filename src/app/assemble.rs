@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
@@ -248,7 +249,18 @@ async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Resul
     })
 }
 
-/// What tells of ends on other nodes, where there may be some: a SQLite file has one process.
+/// How far clocks of nodes may be apart. A token that has to begin later than so much ahead of one clock still is not too
+/// early for another that is as much behind: both together are the leeway.
+fn clocks_apart(settings: &Settings) -> Duration {
+    if shares_store(settings) { settings.token.leeway / 2 } else { Duration::ZERO }
+}
+
+/// A SQLite file has one process.
+fn shares_store(settings: &Settings) -> bool {
+    !matches!(settings.store, store::Settings::Sqlite { .. })
+}
+
+/// What tells of ends on other nodes, where there may be some.
 fn feed(
     settings: &Settings,
     store: &Store,
@@ -256,7 +268,7 @@ fn feed(
     metrics: &Arc<Metrics>,
     around: &Surroundings,
 ) -> Option<Feed> {
-    if matches!(settings.store, store::Settings::Sqlite { .. }) {
+    if !shares_store(settings) {
         return None;
     }
     let parts = feed::Parts {
@@ -290,6 +302,7 @@ fn accounts(
         }),
         mint: Arc::new(mint(settings, common, around)),
         access_ttl: settings.token.access_ttl,
+        clocks_apart: clocks_apart(settings),
         vault: common.vault.clone(),
         revocations: common.revocations.clone(),
         post: Post::new(&settings.mail.brand),

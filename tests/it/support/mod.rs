@@ -12,11 +12,13 @@
 
 mod app;
 mod browser;
+pub mod fault_proxy;
 pub mod h2;
 mod judge;
 mod parsers;
 mod people;
 mod postgres;
+mod redis;
 mod reference;
 mod setup;
 mod upstream;
@@ -29,6 +31,7 @@ pub use app::TestApp;
 pub use browser::Browser;
 pub use people::{PASSWORD, Person};
 pub use postgres::PostgresServer;
+pub use redis::RedisServer;
 pub use setup::Setup;
 pub use upstream::{Next, Received, Upstream};
 pub use websocket::{client_frame, server_frame};
