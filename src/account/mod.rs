@@ -87,7 +87,7 @@ pub use verify_otp::Finish;
 
 pub use crate::store::{KeptAttempt, KeptDevice, KeptSession};
 
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, Turns};
 use crate::mail::Post;
 use crate::model::{AccountId, Clock, Entropy};
 use crate::store::{AccountRow, Store};
@@ -122,6 +122,8 @@ pub struct Parts {
     pub store: Store,
     /// Who counts tries.
     pub limiter: Arc<dyn Limiter>,
+    /// Who lets tries on one address go single file.
+    pub turns: Arc<dyn Turns>,
     /// Who makes access tokens.
     pub mint: Arc<Mint>,
     /// Life of an access token: so long is a session that ended kept in mind.
@@ -161,7 +163,7 @@ impl Accounts {
             revocations: parts.revocations,
             post: parts.post,
             hasher,
-            single_file: throttle::SingleFile::new(),
+            single_file: throttle::SingleFile(parts.turns),
             newest: register::Newest::new(),
             settings,
             access_ttl: parts.access_ttl,

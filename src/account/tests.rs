@@ -36,7 +36,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::*;
-use crate::limiter::{MemoryLimiter, Quota};
+use crate::limiter::{LocalTurns, MemoryLimiter, Quota};
 use crate::model::{ClientIp, ManualClock, RequestId, RoleName, Secret, SystemEntropy, Timestamp};
 use crate::token::{Algorithm, KeyRing, SigningKey};
 
@@ -154,6 +154,7 @@ impl House {
         let parts = Parts {
             store: store.clone(),
             limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock) as Arc<dyn Clock>, 100_000)),
+            turns: Arc::new(LocalTurns::default()),
             mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
             access_ttl: ACCESS_TTL,
             clocks_apart: Duration::ZERO,

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 
 use super::StartError;
+use super::counters::{self, Counters};
 use super::events::Counted;
 use super::feed::{self, Feed};
 use super::gauges::Gauges;
@@ -21,17 +22,14 @@ use crate::account::{self, Accounts};
 use crate::config::Settings;
 use crate::gate::Gate;
 use crate::jobs::{self, Jobs, KeyRotation, KeyWatch};
-use crate::limiter::{self, MemoryLimiter};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
 use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
+use crate::shared::Redis;
 use crate::store::{self, Store};
 use crate::token::{Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
-
-/// How many keys the in-process limiter holds at most.
-const LIMITER_KEYS: usize = 200_000;
 
 /// What a gateway finds around it; tests bring their own clock.
 #[derive(Clone)]
@@ -73,7 +71,9 @@ impl Gateway {
         let (metrics, drain) = (Arc::new(Metrics::new()), Arc::new(Drain::default()));
         let (runtime, store, common, keeper) = foundation(&settings, around, &metrics)?;
         let mail = Delivery::new(&settings.mail)?;
-        let accounts = Arc::new(accounts(&settings, &store, &common, &metrics, around));
+        let redis = counters::redis(&settings, around, &metrics, &runtime)?;
+        let counters = Counters::new(redis.as_ref(), around, &metrics);
+        let accounts = Arc::new(accounts(&settings, &store, &common, counters, around));
         let gate = Arc::new(Gate::new(common.snapshot(&settings, common.keys.load_full())?));
         let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
         let upstreams = Arc::new(upstreams);
@@ -97,7 +97,7 @@ impl Gateway {
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
         });
-        let feed = feed(&settings, &store, &common, &metrics, around);
+        let feed = feed(&settings, &store, &common, around, (&metrics, redis));
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
         let live = Arc::new(Live { common, gate, settings: Mutex::new(settings.clone()) });
         let keeper = Arc::new(keeper);
@@ -202,7 +202,9 @@ impl Office {
     pub fn open(settings: &Settings, around: &Surroundings) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         let (runtime, store, common, keys) = foundation(settings, around, &metrics)?;
-        let accounts = accounts(settings, &store, &common, &metrics, around);
+        // One command makes too few tries to count them with others.
+        let counters = Counters::new(None, around, &metrics);
+        let accounts = accounts(settings, &store, &common, counters, around);
         Ok(Self { runtime, accounts: Arc::new(accounts), keys })
     }
 }
@@ -265,8 +267,8 @@ fn feed(
     settings: &Settings,
     store: &Store,
     common: &Common,
-    metrics: &Arc<Metrics>,
     around: &Surroundings,
+    (metrics, redis): (&Arc<Metrics>, Option<Redis>),
 ) -> Option<Feed> {
     if !shares_store(settings) {
         return None;
@@ -280,7 +282,7 @@ fn feed(
         entropy: around.entropy.clone(),
         read_at: common.read_at,
         life: account::token_life(settings.token.access_ttl),
-        channel: None,
+        channel: redis.map(|redis| Arc::new(redis) as _),
     };
     let (feed, witness) = Feed::new(parts);
     common.revocations.tell(witness.into_iter().collect());
@@ -291,22 +293,20 @@ fn accounts(
     settings: &Settings,
     store: &Store,
     common: &Common,
-    metrics: &Arc<Metrics>,
+    counters: Counters,
     around: &Surroundings,
 ) -> Accounts {
     let parts = account::Parts {
         store: store.clone(),
-        limiter: Arc::new(limiter::Measured {
-            limiter: MemoryLimiter::new(around.clock.clone(), LIMITER_KEYS),
-            metrics: metrics.clone(),
-        }),
+        limiter: counters.limiter,
+        turns: counters.turns,
         mint: Arc::new(mint(settings, common, around)),
         access_ttl: settings.token.access_ttl,
         clocks_apart: clocks_apart(settings),
         vault: common.vault.clone(),
         revocations: common.revocations.clone(),
         post: Post::new(&settings.mail.brand),
-        events: Arc::new(Counted(metrics.clone())),
+        events: Arc::new(Counted(counters.metrics)),
         clock: around.clock.clone(),
         entropy: around.entropy.clone(),
     };

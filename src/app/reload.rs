@@ -91,6 +91,7 @@ impl Reloader {
             ("server", text(&old.proxy) != text(&new.proxy) || text(&old.gate) != text(&new.gate)),
             ("pages", text(&old.web) != text(&new.web)),
             ("store", old.store != new.store),
+            ("redis", old.redis != new.redis),
             ("mail", text(&old.mail) != text(&new.mail)),
             ("token", text(&old.token) != text(&new.token) || old.rotation != new.rotation),
             ("secret", text(&old.secret) != text(&new.secret)),

@@ -2,11 +2,13 @@
 //! sets or from the configuration: no person, path or address is ever one (D-12). What has to be asked for (sessions,
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
-//! - `make`: one line for each kind of metric · `feed`: how news of ended sign-ins travels · `process`: what the system says about this process
+//! - `make`: one line for each kind of metric · `process`: what the system says about this process
+//! - `shared`: how the shared Redis does · `feed`: how news of ended sign-ins travels
 
 mod feed;
 mod make;
 mod process;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,7 @@ use prometheus::{
 
 use feed::Feed;
 use make::{Make, RARE, SHORT};
+use shared::RedisMetrics;
 
 /// The counters of one process.
 pub struct Metrics {
@@ -45,6 +48,7 @@ pub struct Metrics {
     reload_ok: IntGauge,
     reload_at: IntGauge,
     upstreams: IntGaugeVec,
+    redis: RedisMetrics,
     levels: Levels,
     feed: Feed,
     process: Process,
@@ -160,6 +164,7 @@ impl Metrics {
             reload_at: m
                 .gauge("stagedoor_config_last_success_timestamp_seconds", "When one last took effect."),
             upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
+            redis: RedisMetrics::new(&m),
             levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
             feed: Feed::new(&m),
             process: Process {

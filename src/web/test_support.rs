@@ -13,7 +13,7 @@ use crate::account::{
     Registration, RegistrationSettings, RoleRegistration, SecondFactorSettings, SessionSettings,
 };
 use crate::gate::{CrossSite, Principal};
-use crate::limiter::{MemoryLimiter, Quota};
+use crate::limiter::{LocalTurns, MemoryLimiter, Quota};
 use crate::mail::Post;
 use crate::model::{
     AccountId, ClientIp, Clock, Entropy, ManualClock, RequestId, RoleName, Secret, SessionId, SystemEntropy,
@@ -99,6 +99,7 @@ fn accounts() -> Arc<Accounts> {
     let parts = Parts {
         store: Store::scratch(),
         limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock), 1000)),
+        turns: Arc::new(LocalTurns::default()),
         mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
         access_ttl: MINUTE * 10,
         clocks_apart: Duration::ZERO,
