@@ -110,6 +110,7 @@ pub struct Accounts {
     pub(crate) newest: register::Newest,
     pub(crate) settings: Settings,
     pub(crate) access_ttl: Duration,
+    pub(crate) clocks_apart: Duration,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -127,6 +128,8 @@ pub struct Parts {
     pub mint: Arc<Mint>,
     /// Life of an access token: so long is a session that ended kept in mind.
     pub access_ttl: Duration,
+    /// How far the clock of another node that makes tokens may be ahead; zero where there is none.
+    pub clocks_apart: Duration,
     /// Who seals and derives.
     pub vault: Arc<Vault>,
     /// Which tokens have ended early.
@@ -164,6 +167,7 @@ impl Accounts {
             newest: register::Newest::new(),
             settings,
             access_ttl: parts.access_ttl,
+            clocks_apart: parts.clocks_apart,
             events: parts.events,
             clock: parts.clock,
             entropy: parts.entropy,

@@ -157,6 +157,7 @@ impl House {
             turns: Arc::new(LocalTurns::default()),
             mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
             access_ttl: ACCESS_TTL,
+            clocks_apart: Duration::ZERO,
             vault: Arc::new(Vault::new(&Secret::new("k3Zr0v9YbQx1Lw7TnHs5Ud2Gf8JmPe6c")).unwrap()),
             revocations: Arc::clone(&revocations),
             post: Post::new("Stagedoor"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
@@ -25,6 +26,7 @@ use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
 use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
+use crate::shared::Redis;
 use crate::store::{self, Store};
 use crate::token::{Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
@@ -95,7 +97,7 @@ impl Gateway {
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
         });
-        let feed = feed(&settings, &store, &common, &metrics, around);
+        let feed = feed(&settings, &store, &common, around, (&metrics, redis));
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
         let live = Arc::new(Live { common, gate, settings: Mutex::new(settings.clone()) });
         let keeper = Arc::new(keeper);
@@ -249,15 +251,26 @@ async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Resul
     })
 }
 
-/// What tells of ends on other nodes, where there may be some: a SQLite file has one process.
+/// How far clocks of nodes may be apart. A token that has to begin later than so much ahead of one clock still is not too
+/// early for another that is as much behind: both together are the leeway.
+fn clocks_apart(settings: &Settings) -> Duration {
+    if shares_store(settings) { settings.token.leeway / 2 } else { Duration::ZERO }
+}
+
+/// A SQLite file has one process.
+fn shares_store(settings: &Settings) -> bool {
+    !matches!(settings.store, store::Settings::Sqlite { .. })
+}
+
+/// What tells of ends on other nodes, where there may be some.
 fn feed(
     settings: &Settings,
     store: &Store,
     common: &Common,
-    metrics: &Arc<Metrics>,
     around: &Surroundings,
+    (metrics, redis): (&Arc<Metrics>, Option<Redis>),
 ) -> Option<Feed> {
-    if matches!(settings.store, store::Settings::Sqlite { .. }) {
+    if !shares_store(settings) {
         return None;
     }
     let parts = feed::Parts {
@@ -269,7 +282,7 @@ fn feed(
         entropy: around.entropy.clone(),
         read_at: common.read_at,
         life: account::token_life(settings.token.access_ttl),
-        channel: None,
+        channel: redis.map(|redis| Arc::new(redis) as _),
     };
     let (feed, witness) = Feed::new(parts);
     common.revocations.tell(witness.into_iter().collect());
@@ -289,6 +302,7 @@ fn accounts(
         turns: counters.turns,
         mint: Arc::new(mint(settings, common, around)),
         access_ttl: settings.token.access_ttl,
+        clocks_apart: clocks_apart(settings),
         vault: common.vault.clone(),
         revocations: common.revocations.clone(),
         post: Post::new(&settings.mail.brand),

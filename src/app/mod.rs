@@ -5,8 +5,8 @@
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
 //! - `operator`: the separate listener · `reload`: new rules · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
-//! - `counters`: limits and turns, over the shared Redis if there is one
 //! - `feed`: what other nodes have ended
+//! - `counters`: limits and turns, over the shared Redis if there is one
 //! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
 
 mod assemble;

@@ -2,8 +2,8 @@
 //! sets or from the configuration: no person, path or address is ever one (D-12). What has to be asked for (sessions,
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
-//! - `make`: one line for each kind of metric · `feed`: how news of ended sign-ins travels · `process`: what the system
-//!   says about this process · `shared`: how the shared Redis does
+//! - `make`: one line for each kind of metric · `process`: what the system says about this process
+//! - `shared`: how the shared Redis does · `feed`: how news of ended sign-ins travels
 
 mod feed;
 mod make;

@@ -102,6 +102,7 @@ fn accounts() -> Arc<Accounts> {
         turns: Arc::new(LocalTurns::default()),
         mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
         access_ttl: MINUTE * 10,
+        clocks_apart: Duration::ZERO,
         vault: Arc::new(Vault::new(&Secret::new("k3Zr0v9YbQx1Lw7TnHs5Ud2Gf8JmPe6c")).unwrap()),
         revocations: Arc::new(Revocations::new()),
         post: Post::new("Lantern Events"),

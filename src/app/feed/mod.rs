@@ -6,7 +6,7 @@
 //! to be all ([`Revocations::are_known`]).
 //!
 //! - `looks`: what to ask the store for · `knowledge`: until when everything is known
-//! - `message`: what nodes tell each other, and how it is read · `channel`: what carries it
+//! - `message`: what nodes tell each other, and how it is read · `channel`, `over_redis`: what carries it
 //! - `teller`: tells the others · `listener`: hears them · this file: looks, and keeps all three alive
 
 mod channel;
@@ -14,6 +14,7 @@ mod knowledge;
 mod listener;
 mod looks;
 mod message;
+mod over_redis;
 mod teller;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,6 @@ use row::Row;
 use stage::{Plan, Stage};
 
 /// How long the load runs before something fails.
-const WARM: Duration = Duration::from_millis(600);
+const WARM: Duration = Duration::from_millis(500);
 /// How long a fault lasts, where nothing else ends it.
-const FAULT: Duration = Duration::from_millis(2500);
+const FAULT: Duration = Duration::from_millis(2200);

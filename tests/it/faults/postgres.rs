@@ -15,16 +15,12 @@ fn assert_later(answer: &Result<Reply, NoReply>) {
     assert!(reply.field("set-cookie").is_none(), "nobody is signed out");
 }
 
-/// Who is signed in goes on as if nothing had happened.
+/// Who is signed in goes on as if nothing had happened. Where a recent sign-in is asked for, the answer may be "later"
+/// after five seconds: without Redis only the database knows who has signed out.
 #[track_caller]
 fn assert_proxying_went_on(report: &Report) {
-    for class in [Class::Proxied, Class::Sensitive] {
-        assert!(
-            (report.good_percent(class) - 100.0).abs() < 0.01,
-            "{class:?}: {}",
-            report.good_percent(class)
-        );
-    }
+    let good = report.good_percent(Class::Proxied);
+    assert!((good - 100.0).abs() < 0.01, "{good}");
 }
 
 #[test]

@@ -36,6 +36,16 @@ impl Row {
         self
     }
 
+    /// How long it has been failing.
+    pub fn lasted(&self) -> Duration {
+        self.load.now() - self.injected
+    }
+
+    /// How long it has been mended.
+    pub fn healed_for(&self) -> Duration {
+        self.load.now() - self.healed.expect("healed")
+    }
+
     /// One more figure for the line.
     pub fn also(&mut self, name: &str, time: Duration) {
         self.more.insert(name.to_owned(), json!(time.as_millis()));

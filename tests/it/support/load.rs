@@ -1,5 +1,5 @@
 //! Honest load while something fails: people whose requests go to the application through both gateways (50 a second),
-//! who refresh (2 a second) and sign in (one each two seconds). Nobody waits for anybody: a slow answer does not make
+//! who refresh (2 a second) and sign in (one a second). Nobody waits for anybody: a slow answer does not make
 //! the load smaller. And those who must never get through: without a token, with forged ones, with tokens of sessions
 //! that have ended (INV-6, 20 a second).
 
@@ -23,7 +23,7 @@ const PROXIED_EVERY: Duration = Duration::from_millis(20);
 /// Of so many proxied requests one is for a place that asks for a recent sign-in.
 const SENSITIVE_ONE_IN: usize = 10;
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
-const SIGN_IN_EVERY: Duration = Duration::from_secs(2);
+const SIGN_IN_EVERY: Duration = Duration::from_secs(1);
 const PROBE_EVERY: Duration = Duration::from_millis(50);
 
 /// What a signed-in person holds.

@@ -16,7 +16,7 @@
 mod app;
 mod browser;
 pub mod exchange;
-mod fault_proxy;
+pub mod fault_proxy;
 pub mod h2;
 mod judge;
 mod load;
