@@ -7,7 +7,7 @@
 //! - [`gate`]: a request head in, a verdict out
 //! - `proxy`: the Pingora front over the gate · [`tower_layer`]: the same identity for Rust services
 //! - `account`: the use cases, one file each · `web`: their two doors, JSON and pages
-//! - `store`, `mail`, `limiter`, `jobs`, `metrics`: what the use cases stand on
+//! - `store`, `mail`, `limiter`, `jobs`, `metrics`: what the use cases stand on · `shared`: the Redis that nodes share
 //! - `config`: the only reader of YAML · `app`: puts everything together · `cli`: the commands
 //!
 //! As a library (`default-features = false, features = ["tower"]`) this is the Tower layer and what it
@@ -42,6 +42,8 @@ pub mod mail;
 pub mod metrics;
 #[cfg(feature = "gateway")]
 pub mod proxy;
+#[cfg(feature = "gateway")]
+pub mod shared;
 #[cfg(feature = "gateway")]
 pub mod store;
 #[cfg(feature = "gateway")]

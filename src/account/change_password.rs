@@ -33,7 +33,7 @@ impl Accounts {
         self.throttle("login", &format!("session:{}", me.session), quota).await?;
         let account = self.account_of(me).await?;
         self.check_change(&account, typed)?;
-        let _turn = self.single_file.turn(&account.email).await;
+        let _turn = self.single_file.turn(&account.email).await?;
         self.prove_current(me, &account, &typed.current, origin).await?;
         let hash = self.hasher.hash(&typed.new.password).await?;
         self.put_password(me, &account, &hash, origin).await

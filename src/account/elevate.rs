@@ -51,7 +51,7 @@ impl Accounts {
             Elevate::Code(..) => (format!("elevate:{}", account.id), LockKey::codes(&account.email)),
         };
         self.throttle("otp", &subject, self.settings.rate_limits.otp).await?;
-        let _turn = self.single_file.turn(&account.email).await;
+        let _turn = self.single_file.turn(&account.email).await?;
         self.refuse_while_locked(&key, &account.email, Some(&account), origin).await?;
         let (right, reason, wrong) = match typed {
             Elevate::Password(password) => {

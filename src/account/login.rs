@@ -38,7 +38,7 @@ impl Accounts {
         let email = validate(&typed)?;
         let subject = self.login_subject(&email, origin).await?;
         self.throttle_login(&subject, &typed.email, origin).await?;
-        let _turn = self.single_file.turn(&email).await;
+        let _turn = self.single_file.turn(&email).await?;
         // The account may change under us (another node re-hashes, a reset): then everything is decided again.
         for _ in 0..3 {
             if let Some(signed_in) = self.attempt(&email, &typed, origin).await? {

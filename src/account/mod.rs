@@ -77,6 +77,7 @@ pub use profile::Profile;
 pub use purge::PURGE_BATCH;
 pub use renewal::Look;
 pub use reset_password::{Proof, Reset};
+pub use session::token_life;
 pub use sessions::{OwnDevice, OwnSession};
 pub use settings::*;
 pub use totp::Enrolment;
@@ -86,7 +87,7 @@ pub use verify_otp::Finish;
 
 pub use crate::store::{KeptAttempt, KeptDevice, KeptSession};
 
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, Turns};
 use crate::mail::Post;
 use crate::model::{AccountId, Clock, Entropy};
 use crate::store::{AccountRow, Store};
@@ -109,6 +110,7 @@ pub struct Accounts {
     pub(crate) newest: register::Newest,
     pub(crate) settings: Settings,
     pub(crate) access_ttl: Duration,
+    pub(crate) clocks_apart: Duration,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -120,10 +122,14 @@ pub struct Parts {
     pub store: Store,
     /// Who counts tries.
     pub limiter: Arc<dyn Limiter>,
+    /// Who lets tries on one address go single file.
+    pub turns: Arc<dyn Turns>,
     /// Who makes access tokens.
     pub mint: Arc<Mint>,
     /// Life of an access token: so long is a session that ended kept in mind.
     pub access_ttl: Duration,
+    /// How far the clock of another node that makes tokens may be ahead; zero where there is none.
+    pub clocks_apart: Duration,
     /// Who seals and derives.
     pub vault: Arc<Vault>,
     /// Which tokens have ended early.
@@ -157,10 +163,11 @@ impl Accounts {
             revocations: parts.revocations,
             post: parts.post,
             hasher,
-            single_file: throttle::SingleFile::new(),
+            single_file: throttle::SingleFile(parts.turns),
             newest: register::Newest::new(),
             settings,
             access_ttl: parts.access_ttl,
+            clocks_apart: parts.clocks_apart,
             events: parts.events,
             clock: parts.clock,
             entropy: parts.entropy,

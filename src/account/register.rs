@@ -113,7 +113,7 @@ impl Accounts {
     }
 
     async fn enter(&self, mut fresh: Fresh, origin: &Origin) -> Result<(), Error> {
-        let _turn = self.single_file.turn(&fresh.email).await;
+        let _turn = self.single_file.turn(&fresh.email).await?;
         // Counted on every path, so that the resend limit tells nothing either.
         let quota = self.settings.rate_limits.resend;
         fresh.may_mail = self.take("resend", fresh.email.as_str(), quota).await?.allowed;

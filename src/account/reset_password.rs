@@ -71,7 +71,7 @@ impl Accounts {
         // Counted for every address and never shown: it would tell which of them has been asked for by its owner.
         let quota = self.settings.rate_limits.password_reset_account;
         let may_mail = self.take("password_reset_account", email.as_str(), quota).await?.allowed;
-        let _turn = self.single_file.turn(email).await;
+        let _turn = self.single_file.turn(email).await?;
         let account = self.store.account_by_email(email).await?.filter(may_reset);
         self.events.reset("requested");
         let mut tx = Tx::new();
@@ -130,7 +130,7 @@ impl Accounts {
         self.check_new(&reset.new, About { name: "", email: None })?;
         let email = self.whose(&reset.proof, origin).await?;
         // One at a time: of many parallel uses only the first one is hashed.
-        let _turn = self.single_file.turn(&email).await;
+        let _turn = self.single_file.turn(&email).await?;
         let (account, row) = self.prove_mailbox(&reset.proof, &email, origin).await?;
         self.check_new(&reset.new, About { name: &account.name, email: Some(&account.email) })?;
         let hash = self.hasher.hash(&reset.new.password).await?;

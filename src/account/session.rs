@@ -130,13 +130,25 @@ impl Accounts {
 
     /// Adds the end of all access tokens that an account has now to a transaction; its sessions live on and get new
     /// ones, with the roles it has then. After the commit comes [`Self::forget_tokens`].
+    ///
+    /// A node whose clock is ahead has made tokens that seem to be younger than this moment; so it lies ahead by as much
+    /// as clocks may differ, and new tokens begin after it ([`crate::token::Mint::heeding`]).
     pub(super) fn revoke_tokens(&self, tx: &mut Tx, account: AccountId, now: Timestamp) {
-        tx.revoke(Revocation::Account { account, before: now, until: self.last_token_ends(now) });
+        tx.revoke(Revocation::Account {
+            account,
+            before: self.on_every_clock(now),
+            until: self.last_token_ends(now),
+        });
     }
 
     /// Lets the gate of this process know.
     pub(super) fn forget_tokens(&self, account: AccountId, now: Timestamp) {
-        self.revocations.revoke_account_before(account, now, self.last_token_ends(now));
+        self.revocations.revoke_account_before(account, self.on_every_clock(now), self.last_token_ends(now));
+    }
+
+    /// The latest time that a node can show at `now`.
+    fn on_every_clock(&self, now: Timestamp) -> Timestamp {
+        now.after(self.clocks_apart)
     }
 
     /// Adds the end of a session, and of its access tokens, to a transaction. After the commit comes
@@ -159,6 +171,12 @@ impl Accounts {
     }
 
     pub(super) fn last_token_ends(&self, now: Timestamp) -> Timestamp {
-        now.after(self.access_ttl).after(STRAGGLERS)
+        now.after(token_life(self.access_ttl))
     }
+}
+
+/// How long after the end of a session its tokens are remembered as ended.
+#[must_use]
+pub fn token_life(access_ttl: Duration) -> Duration {
+    access_ttl + STRAGGLERS
 }

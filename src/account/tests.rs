@@ -36,7 +36,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::*;
-use crate::limiter::{MemoryLimiter, Quota};
+use crate::limiter::{LocalTurns, MemoryLimiter, Quota};
 use crate::model::{ClientIp, ManualClock, RequestId, RoleName, Secret, SystemEntropy, Timestamp};
 use crate::token::{Algorithm, KeyRing, SigningKey};
 
@@ -154,8 +154,10 @@ impl House {
         let parts = Parts {
             store: store.clone(),
             limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock) as Arc<dyn Clock>, 100_000)),
+            turns: Arc::new(LocalTurns::default()),
             mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
             access_ttl: ACCESS_TTL,
+            clocks_apart: Duration::ZERO,
             vault: Arc::new(Vault::new(&Secret::new("k3Zr0v9YbQx1Lw7TnHs5Ud2Gf8JmPe6c")).unwrap()),
             revocations: Arc::clone(&revocations),
             post: Post::new("Stagedoor"),

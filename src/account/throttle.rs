@@ -1,39 +1,29 @@
 //! Rate limits, and the queue that lets tries on one address go single file.
 
+use std::sync::Arc;
 use std::time::Duration;
-
-use ahash::RandomState;
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::trail::Attempt;
 use super::{Accounts, Error, Limited, Origin};
-use crate::limiter::{Quota, Taken};
+use crate::limiter::{Busy, Quota, Taken, Turn, Turns};
 use crate::model::Email;
 use crate::store::Tx;
-
-const SHARDS: usize = 512;
 
 /// Of the tries to sign in over a limit one a minute is written down for each network and each address: enough to see
 /// who was hit and when, and no way to fill the store.
 const WRITTEN: Quota = Quota { limit: 1, window: Duration::from_mins(1) };
 
-/// One try at a time on one address in this process. Without it 200 parallel guesses would all pass the look at the
-/// lock before the first failure is counted (L-06). Addresses share a fixed number of queues; the keys of the hash
-/// are random, so that nobody can aim at the queue of another.
-pub(crate) struct SingleFile {
-    shards: Vec<Mutex<()>>,
-    hasher: RandomState,
-}
+/// When it is worth another try if somebody else is at the same address.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One try at a time on one address, over all nodes.
+pub(crate) struct SingleFile(pub(super) Arc<dyn Turns>);
 
 impl SingleFile {
-    pub(super) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::new(())).collect(), hasher: RandomState::new() }
-    }
-
     /// Waits for one's turn, which lasts until the guard is dropped.
-    pub(super) async fn turn(&self, address: &Email) -> MutexGuard<'_, ()> {
-        let shard = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64).unwrap_or(0);
-        self.shards[shard].lock().await
+    pub(super) async fn turn(&self, address: &Email) -> Result<Turn, Error> {
+        let turn = self.0.turn(address.as_str()).await;
+        turn.map_err(|Busy| Error::Busy { retry_after: RETRY })
     }
 }
 

@@ -69,7 +69,7 @@ impl Accounts {
     }
 
     async fn mail_again(&self, email: &Email, origin: &Origin) -> Result<(), Error> {
-        let _turn = self.single_file.turn(email).await;
+        let _turn = self.single_file.turn(email).await?;
         let waiting = self.store.account_by_email(email).await?.filter(is_waiting);
         let now = self.clock.now();
         let mut tx = Tx::new();

@@ -46,7 +46,7 @@ impl Accounts {
         let (row, account) = self.waiting(&typed.challenge, typed.browser.as_ref()).await?;
         self.throttle("otp", &account.id.to_string(), limits.otp).await?;
         let method = self.method_of(&account, typed.method).await?;
-        let _turn = self.single_file.turn(&account.email).await;
+        let _turn = self.single_file.turn(&account.email).await?;
         let key = self.lock_key(&account.email, Some(&account), origin).await?;
         self.refuse_while_locked(&key, &account.email, Some(&account), origin).await?;
         let sent = self.store.take_challenge_try(row.id, self.clock.now()).await?;

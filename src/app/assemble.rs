@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 
 use super::StartError;
+use super::counters::{self, Counters};
 use super::cutting::Cutting;
 use super::events::Counted;
+use super::feed::{self, Feed};
 use super::gauges::Gauges;
 use super::in_force::InForce;
 use super::keys::KeyKeeper;
@@ -21,17 +24,14 @@ use crate::account::{self, Accounts};
 use crate::config::Settings;
 use crate::gate::Gate;
 use crate::jobs::{self, Jobs, KeyRotation, KeyWatch};
-use crate::limiter::{self, MemoryLimiter};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
 use crate::proxy::{Drain, Exchanges, Front, FrontParts, HealthService, Tls, Upstreams};
-use crate::store::{Revocation, Store};
-use crate::token::{Ended, Mint, Revocations, Vault};
+use crate::shared::Redis;
+use crate::store::{self, Store};
+use crate::token::{Mint, Revocations, Vault, Witness};
 use crate::web::{self, CookieNames, WebState};
-
-/// How many keys the in-process limiter holds at most.
-const LIMITER_KEYS: usize = 200_000;
 
 /// What a gateway finds around it; tests bring their own clock.
 #[derive(Clone)]
@@ -55,6 +55,7 @@ pub struct Gateway {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reloader: Option<Arc<Reloader>>,
+    pub(super) feed: Option<Feed>,
     pub(super) drain: Arc<Drain>,
     pub(super) gate: Arc<Gate>,
     pub(super) exchanges: Arc<Exchanges>,
@@ -74,12 +75,13 @@ impl Gateway {
         let (metrics, drain) = (Arc::new(Metrics::new()), Arc::new(Drain::default()));
         let (runtime, store, common, keeper) = foundation(&settings, around, &metrics)?;
         let mail = Delivery::new(&settings.mail)?;
-        let accounts = Arc::new(accounts(&settings, &store, &common, &metrics, around));
+        let redis = counters::redis(&settings, around, &metrics, &runtime)?;
+        let counters = Counters::new(redis.as_ref(), around, &metrics);
+        let accounts = Arc::new(accounts(&settings, &store, &common, counters, around));
         let gate = Arc::new(Gate::new(common.snapshot(&settings, common.keys.load_full())?));
         let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
         let upstreams = Arc::new(upstreams);
         let exchanges = Arc::new(Exchanges::new(metrics.clone()));
-        common.revocations.tell(vec![Box::new(Cutting(exchanges.clone()))]);
         let cookies = CookieNames::new(settings.gate.secure_cookies());
         let tls = settings.proxy.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
         let own = own(&settings, &accounts, &common, &gate, cookies.clone());
@@ -103,6 +105,9 @@ impl Gateway {
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
             tls: tls.clone(),
         });
+        let (feed, told) = feed(&settings, &store, &common, around, (&metrics, redis));
+        let cutting: Box<dyn Witness> = Box::new(Cutting(exchanges.clone()));
+        common.revocations.tell(told.into_iter().chain([cutting]).collect());
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
         let live = Arc::new(Live {
             common,
@@ -155,6 +160,7 @@ impl Gateway {
             metrics,
             clock: around.clock.clone(),
             reloader,
+            feed,
             drain,
             gate,
             exchanges,
@@ -222,7 +228,9 @@ impl Office {
     pub fn open(settings: &Settings, around: &Surroundings) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         let (runtime, store, common, keys) = foundation(settings, around, &metrics)?;
-        let accounts = accounts(settings, &store, &common, &metrics, around);
+        // One command makes too few tries to count them with others.
+        let counters = Counters::new(None, around, &metrics);
+        let accounts = accounts(settings, &store, &common, counters, around);
         Ok(Self { runtime, accounts: Arc::new(accounts), keys })
     }
 }
@@ -256,42 +264,74 @@ fn foundation(
 async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Result<Common, StartError> {
     let now = around.clock.now();
     let ring = keeper.open().await?;
-    let revocations = Arc::new(Revocations::new());
+    let (revocations, read_at) = (Arc::new(Revocations::new()), around.clock.monotonic());
     for revocation in store.live_revocations(now).await? {
-        revocations.learn(match revocation {
-            Revocation::Session { session, until } => Ended::Session { session, until },
-            Revocation::Account { account, before, until } => {
-                Ended::Account { account, through: before, until }
-            }
-        });
+        revocations.learn(feed::ended(revocation));
     }
     Ok(Common {
         keys: Arc::new(ArcSwap::from_pointee(ring)),
         revocations,
+        read_at,
         vault: keeper.vault.clone(),
         entropy: around.entropy.clone(),
     })
+}
+
+/// How far clocks of nodes may be apart. A token that has to begin later than so much ahead of one clock still is not too
+/// early for another that is as much behind: both together are the leeway.
+fn clocks_apart(settings: &Settings) -> Duration {
+    if shares_store(settings) { settings.token.leeway / 2 } else { Duration::ZERO }
+}
+
+/// A SQLite file has one process.
+fn shares_store(settings: &Settings) -> bool {
+    !matches!(settings.store, store::Settings::Sqlite { .. })
+}
+
+/// What tells of ends on other nodes, where there may be some, and what tells them of ours.
+fn feed(
+    settings: &Settings,
+    store: &Store,
+    common: &Common,
+    around: &Surroundings,
+    (metrics, redis): (&Arc<Metrics>, Option<Redis>),
+) -> (Option<Feed>, Option<Box<dyn Witness>>) {
+    if !shares_store(settings) {
+        return (None, None);
+    }
+    let parts = feed::Parts {
+        store: store.clone(),
+        revocations: common.revocations.clone(),
+        vault: common.vault.clone(),
+        metrics: metrics.clone(),
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+        read_at: common.read_at,
+        life: account::token_life(settings.token.access_ttl),
+        channel: redis.map(|redis| Arc::new(redis) as _),
+    };
+    let (feed, witness) = Feed::new(parts);
+    (Some(feed), witness)
 }
 
 fn accounts(
     settings: &Settings,
     store: &Store,
     common: &Common,
-    metrics: &Arc<Metrics>,
+    counters: Counters,
     around: &Surroundings,
 ) -> Accounts {
     let parts = account::Parts {
         store: store.clone(),
-        limiter: Arc::new(limiter::Measured {
-            limiter: MemoryLimiter::new(around.clock.clone(), LIMITER_KEYS),
-            metrics: metrics.clone(),
-        }),
+        limiter: counters.limiter,
+        turns: counters.turns,
         mint: Arc::new(mint(settings, common, around)),
         access_ttl: settings.token.access_ttl,
+        clocks_apart: clocks_apart(settings),
         vault: common.vault.clone(),
         revocations: common.revocations.clone(),
         post: Post::new(&settings.mail.brand),
-        events: Arc::new(Counted(metrics.clone())),
+        events: Arc::new(Counted(counters.metrics)),
         clock: around.clock.clone(),
         entropy: around.entropy.clone(),
     };

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::config::SecretError;
 use crate::mail::MailError;
 use crate::proxy::{CertificateError, Unresolvable};
+use crate::shared::{Evicts, Unusable};
 use crate::store::StoreError;
 use crate::token::{KeyError, WeakSecret};
 
@@ -20,6 +21,12 @@ pub enum StartError {
     /// The store.
     #[error("the store cannot be opened: {0}")]
     Store(#[from] StoreError),
+    /// The shared Redis, as it is configured here.
+    #[error("`redis`: {0}")]
+    Redis(#[from] Unusable),
+    /// The shared Redis, as it is configured there.
+    #[error("`redis`: {0}")]
+    Evicts(#[from] Evicts),
     /// The signing keys.
     #[error("{0}; the store and `secret` belong together: start with the secret this store was made with")]
     Keys(#[from] KeyError),

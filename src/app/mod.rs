@@ -5,12 +5,16 @@
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
 //! - `operator`: the separate listener · `reload`: new rules · `watch`: when their files change · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
+//! - `feed`: what other nodes have ended
+//! - `counters`: limits and turns, over the shared Redis if there is one
 //! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
 
 mod assemble;
+mod counters;
 mod cutting;
 mod error;
 mod events;
+mod feed;
 mod gauges;
 mod in_force;
 mod keys;

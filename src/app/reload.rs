@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -18,6 +19,8 @@ use crate::token::{AssertionMint, KeyRing, Revocations, Vault, Verifier};
 pub(super) struct Common {
     pub(super) keys: Arc<ArcSwap<KeyRing>>,
     pub(super) revocations: Arc<Revocations>,
+    /// When reading them from the store began, by the monotonic clock.
+    pub(super) read_at: Duration,
     pub(super) vault: Arc<Vault>,
     pub(super) entropy: Arc<dyn Entropy>,
 }
@@ -102,6 +105,7 @@ impl Reloader {
             ("server", text(&old.proxy) != text(&new.proxy) || text(&old.gate) != text(&new.gate)),
             ("pages", text(&old.web) != text(&new.web)),
             ("store", old.store != new.store),
+            ("redis", old.redis != new.redis),
             ("mail", text(&old.mail) != text(&new.mail)),
             ("token", text(&old.token) != text(&new.token) || old.rotation != new.rotation),
             ("secret", text(&old.secret) != text(&new.secret)),

@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +12,8 @@ use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use pingora::services::listening::Service;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::{Gateway, StartError, operator, watch as files};
 use crate::mail::Mailbox;
@@ -20,6 +22,8 @@ use crate::web::AdminState;
 
 /// How long runtimes may take to end after the grace period.
 const WIND_DOWN_SECS: u64 = 2;
+/// How long the feed of revocations may take to say good-bye.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// A gateway that listens in the background; stops when dropped.
 pub struct Running {
@@ -27,7 +31,7 @@ pub struct Running {
     admin: SocketAddr,
     mailbox: Option<Arc<Mailbox>>,
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Running {
@@ -70,7 +74,7 @@ impl Gateway {
         let reloader = self.reloader.clone();
         let (server, public, admin, gateway) = self.listen(&stopped)?;
         if let Some(reloader) = reloader {
-            gateway.0.spawn(files::on_hangup(reloader));
+            gateway.runtime.spawn(files::on_hangup(reloader));
         }
         ready(public, admin);
         server.run(RunArgs { shutdown_signal: Box::new(signals) });
@@ -87,7 +91,7 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let mailbox = self.mailbox().cloned();
         let (server, public, admin, gateway) = self.listen(&stopped)?;
-        let thread = std::thread::Builder::new().name("stagedoor".into()).spawn(move || {
+        let thread = thread::Builder::new().name("stagedoor".into()).spawn(move || {
             server.run(RunArgs { shutdown_signal: Box::new(Stop(stopped)) });
             gateway.end();
         })?;
@@ -120,10 +124,11 @@ impl Gateway {
         self.runtime.spawn(self.exchanges.watch(self.gate, self.metrics.clone(), stopped.clone()));
         self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
         let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);
+        let feed = self.feed.map(|feed| self.runtime.spawn(feed.run(stopped.clone())));
         let (for_worker, for_jobs) = (stopped.clone(), stopped.clone());
         self.runtime.spawn(async move { worker.run(for_worker).await });
         self.runtime.spawn(async move { jobs.run(for_jobs, metrics, clock).await });
-        Ok((server, public, admin, Background(self.runtime)))
+        Ok((server, public, admin, Background { runtime: self.runtime, feed }))
     }
 
     fn admin_state(&self, listen: SocketAddr) -> AdminState {
@@ -152,18 +157,25 @@ impl Gateway {
 }
 
 /// What keeps running until the proxy has stopped.
-struct Background(tokio::runtime::Runtime);
+struct Background {
+    runtime: tokio::runtime::Runtime,
+    feed: Option<JoinHandle<()>>,
+}
 
 impl Background {
     fn end(self) {
-        self.0.shutdown_timeout(Duration::from_secs(WIND_DOWN_SECS));
+        // It has a last word for the other nodes, and keeps it short.
+        if let Some(feed) = self.feed {
+            let _ = self.runtime.block_on(async { timeout(LAST_WORD, feed).await });
+        }
+        self.runtime.shutdown_timeout(Duration::from_secs(WIND_DOWN_SECS));
     }
 }
 
 fn server(settings: &Settings) -> Server {
     let threads = settings
         .threads
-        .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get))
+        .or_else(|| thread::available_parallelism().ok().map(std::num::NonZero::get))
         .unwrap_or(1);
     let pid = std::process::id();
     let temp = std::env::temp_dir();
@@ -199,7 +211,7 @@ fn wait_until_open(address: SocketAddr) -> Result<(), StartError> {
             Ok(_) => return Ok(()),
             Err(e) => last = Some(e),
         }
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
     let cause = last.unwrap_or_else(|| std::io::ErrorKind::TimedOut.into());
     Err(StartError::Listen { address, cause })

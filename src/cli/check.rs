@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::config::{self, Actor, Report, RuleTest, Settings};
 use crate::model::{AccountId, ClientIp, RoleName, Timestamp};
-use crate::policy::{Ask, Caller, Outcome, Policy};
+use crate::policy::{Ask, Caller, Outcome, Policy, WhenUnknown};
 
 /// Check a configuration without starting anything.
 ///
@@ -135,6 +135,29 @@ struct Probe<'a> {
     ip: ClientIp,
 }
 
+/// What one file says to a request.
+struct Decided {
+    words: String,
+    /// Whether it also passes while it is not known which sign-ins have ended.
+    grace: bool,
+}
+
+impl Decided {
+    fn deny(why: &str) -> Self {
+        Self { words: format!("deny ({why})"), grace: false }
+    }
+
+    fn passes(&self) -> bool {
+        self.words == "allow"
+    }
+
+    /// For a comparison in which only that differs.
+    fn at_length(self) -> String {
+        let word = if self.grace { WhenUnknown::Grace } else { WhenUnknown::Deny }.word();
+        if self.passes() { format!("allow (on_revocation_unknown: {word})") } else { self.words }
+    }
+}
+
 /// Ages are counted back from here; the zero point itself does not matter.
 const NOW: Timestamp = Timestamp::from_secs(1 << 40);
 
@@ -142,16 +165,16 @@ const NOW: Timestamp = Timestamp::from_secs(1 << 40);
 const ME: [u8; 16] = [0x5a; 16];
 
 impl Probe<'_> {
-    fn decide(&self, policy: &Policy) -> String {
+    fn decide(&self, policy: &Policy) -> Decided {
         let me = AccountId::from_bytes(ME);
         let raw = self.path.replace("{me}", &me.to_string());
         let path = match Policy::read_path(&raw) {
             Ok(path) => path,
-            Err(refusal) => return format!("deny (path refused: {})", refusal.id()),
+            Err(refusal) => return Decided::deny(&format!("path refused: {}", refusal.id())),
         };
-        let Some(route) = policy.route(self.host, &path) else { return "deny (no route)".into() };
+        let Some(route) = policy.route(self.host, &path) else { return Decided::deny("no route") };
         if let Err(refusal) = route.admit(&path) {
-            return format!("deny (path refused: {})", refusal.id());
+            return Decided::deny(&format!("path refused: {}", refusal.id()));
         }
         let caller = match self.actor {
             Actor::Anonymous => None,
@@ -162,16 +185,27 @@ impl Probe<'_> {
         };
         let (method, host, client_ip) = (self.method, self.host, self.ip);
         let ask = Ask { method, host, path: &path, route, caller, client_ip, now: NOW };
-        match policy.decide(&ask).outcome {
-            Outcome::Allowed { .. } => "allow".into(),
-            other => format!("deny ({})", other.reason().map(|r| r.id()).unwrap_or_default()),
+        let decision = policy.decide(&ask);
+        let grace = caller.is_none() || decision.when_unknown(route) == WhenUnknown::Grace;
+        match decision.outcome {
+            Outcome::Allowed { .. } => Decided { words: "allow".into(), grace },
+            other => Decided::deny(other.reason().map(|r| r.id()).unwrap_or_default()),
         }
     }
 
-    /// What differs for this request, if one file lets it pass and the other does not.
+    /// What differs for this request, if one file lets it pass and the other does not, always or while it is not known
+    /// which sign-ins have ended.
     fn change(&self, old: &Settings, new: &Settings) -> Option<Change> {
         let (old, new) = (self.decide(&old.policy), self.decide(&new.policy));
-        ((old == "allow") != (new == "allow")).then(|| Change { request: self.words(), old, new })
+        let request = || self.words();
+        if old.passes() != new.passes() {
+            return Some(Change { request: request(), old: old.words, new: new.words });
+        }
+        (old.grace != new.grace).then(|| Change {
+            request: request(),
+            old: old.at_length(),
+            new: new.at_length(),
+        })
     }
 
     fn words(&self) -> String {
@@ -190,8 +224,8 @@ fn failed_test(settings: &Settings, test: &RuleTest) -> Option<FailedTest> {
     let probe = Probe { actor, method, host, path, mfa: *mfa, age: *age, ip: *ip };
     let got = probe.decide(&settings.policy);
     let expected = if test.allowed { "allow" } else { "deny" };
-    let holds = (got == "allow") == test.allowed;
-    (!holds).then(|| FailedTest { at: test.at.clone(), request: probe.words(), expected, got })
+    let holds = got.passes() == test.allowed;
+    (!holds).then(|| FailedTest { at: test.at.clone(), request: probe.words(), expected, got: got.words })
 }
 
 /// Who passes in one file and not in the other, over samples of every pattern of both files, the usual methods, and nobody or
@@ -275,6 +309,17 @@ rules:
         assert!(changes.contains(&"anonymous GET localhost:8080/a"), "{changes:?}");
         assert!(changes.iter().all(|c| c.starts_with("anonymous")), "{changes:?}");
         assert_eq!(run(&new, &CheckArgs::default()), 1);
+        let strict = "{ path: /**, upstream: app, on_revocation_unknown: deny }";
+        std::fs::write(&new, OPEN.replace("{ path: /**, upstream: app }", strict)).unwrap();
+        let changes = check(&new, Some(&old)).changes;
+        assert!(
+            changes.iter().any(|c| {
+                (c.old.as_str(), c.new.as_str())
+                    == ("allow (on_revocation_unknown: grace)", "allow (on_revocation_unknown: deny)")
+            }),
+            "{changes:?}"
+        );
+        assert!(!changes.iter().any(|c| c.request.starts_with("anonymous")), "{changes:?}");
         assert_eq!(run(&dir.path().join("none.yaml"), &CheckArgs { json: true, against: None }), 2);
     }
 

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::config;
 use crate::model::{AccountId, ClientIp};
-use crate::policy::{Candidate, Described, Explanation, Ingredient, Question, State, Verdict, explain};
+use crate::policy::{
+    Candidate, Described, Explanation, Ingredient, Question, State, Verdict, WhenUnknown, explain,
+};
 
 /// Explain a decision.
 ///
@@ -93,6 +95,7 @@ pub fn as_json(told: &Explanation) -> Value {
         "upstream": told.upstream,
         "unknown_roles": told.unknown_roles,
         "candidates": told.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "on_revocation_unknown": told.when_unknown.map(WhenUnknown::word),
         "verdict": verdict(&told.verdict),
     })
 }

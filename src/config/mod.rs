@@ -28,9 +28,8 @@ pub use problem::{Problem, Report, Severity};
 pub use reference::{key_paths, reference};
 pub use secrets::{SecretError, SecretSource};
 
-use crate::model::Secret;
 use crate::policy::{Policy, PolicySource};
-use crate::{account, gate, mail, proxy, store, token, web};
+use crate::{account, gate, mail, proxy, shared, store, token, web};
 use raw::table::{Context, Found};
 use raw::tree;
 
@@ -51,8 +50,8 @@ pub struct Settings {
     pub web: web::Settings,
     /// Where the data live.
     pub store: store::Settings,
-    /// Shared counters; always `None` in this build.
-    pub redis_url: Option<Secret>,
+    /// The Redis that the nodes share; `None`: everything is counted in this process.
+    pub redis: Option<shared::Settings>,
     /// How mail leaves.
     pub mail: mail::Settings,
     /// Tokens.

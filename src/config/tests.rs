@@ -384,7 +384,11 @@ fn stores_and_mail() {
         (with("store: { url: \"postgres://me@db/x\", ca: none.pem }\n"), "14:15 store.url: ", "none.pem"),
         (with("store: { connections: 5 }\n"), "14:23 store.connections: ", "postgres://"),
         (with("store: { url: \"mysql:x\" }\n"), "14:15 store.url: ", "sqlite:PATH"),
-        (with("redis: { url: \"redis://:hunter2@r\" }\n"), "14:15 redis.url: ", "counts in process"),
+        (with("redis: { url: \"http://:hunter2@r\" }\n"), "14:15 redis.url: ", "the scheme is redis"),
+        (with("redis: { url: \"rediss://r\", ca: none.pem }\n"), "14:15 redis.url: ", "none.pem"),
+        (with("redis: { ca: none.pem }\n"), "14:14 redis.ca: ", "no Redis"),
+        (with("redis: { url: \"redis://r\", timeout: 2s }\n"), "14:37 redis.timeout: ", "1s"),
+        (with("redis: { url: \"redis://r\", prefix: \"a b\" }\n"), "14:36 redis.prefix: ", "letters"),
         (with("mail: { transport: file }\n"), "14:7 mail: ", "needs the key `dir`"),
         (with("mail: { dir: x }\n"), "14:14 mail.dir: ", "transport: file"),
         (with("mail: { ca: x.pem }\n"), "14:13 mail.ca: ", "transport: smtp"),
@@ -393,6 +397,12 @@ fn stores_and_mail() {
         (with("mail: { from: nobody }\n"), "14:15 mail.from: ", "no-reply@example.org"),
     ]);
     assert!(!only(&with("store: { url: \"postgres://me:hunter2@db:x/x\" }\n")).contains("hunter2"));
+    assert!(!only(&with("redis: { url: \"redis://:hunter2/@r\" }\n")).contains("hunter2"));
+    let redis = good(&with("redis: { url: \"redis://:${MAIL_PASSWORD}@r\" }\n")).redis.unwrap();
+    assert_eq!(redis.url.expose(), "redis://:hunter2-canary@r");
+    assert_eq!((redis.timeout.as_millis(), redis.prefix.as_str()), (50, "stagedoor:"));
+    assert!(!format!("{redis:?}").contains("hunter2"));
+    assert!(good(&with("redis: { url: null }\n")).redis.is_none());
     let mail = good(&with("mail: { transport: smtp, url: \"smtps://u:${MAIL_PASSWORD}@h\" }\n")).mail;
     let mail::TransportSettings::Smtp(server) = &mail.transport else { panic!("{mail:?}") };
     assert_eq!((server.url.expose(), server.timeout.as_secs()), ("smtps://u:hunter2-canary@h", 15));

@@ -11,7 +11,7 @@ use super::credentials::{Credentials, Presented};
 use super::snapshot::Claimed;
 use super::{AssertionMode, CrossSite, Permit, Principal, Refusal, Snapshot, Verified};
 use crate::model::{ClientIp, Timestamp};
-use crate::policy::{Ask, CanonicalPath, Outcome, Policy, Route};
+use crate::policy::{Ask, CanonicalPath, Outcome, Policy, Route, WhenUnknown};
 use crate::token::{Rejection, RequestBinding};
 
 /// What the gate looks at.
@@ -174,7 +174,7 @@ impl Snapshot {
         }
         let host = canonical_host(head.host);
         let route = self.route(&host, &path)?;
-        let somebody = if let Caller::Somebody(v) = &caller { Some(v) } else { None };
+        let mut somebody = if let Caller::Somebody(v) = &caller { Some(v) } else { None };
         let decision = self.policy.decide(&Ask {
             method: head.method,
             host: &host,
@@ -185,7 +185,15 @@ impl Snapshot {
             now,
         });
         *rule = decision.rule.map(|r| r.id);
+        // Whether the token has ended is a question only where it opens something.
+        let unsure = somebody.is_some() && !self.knows_revocations(now);
         match decision.outcome {
+            Outcome::Allowed { public } if unsure && decision.when_unknown(route) == WhenUnknown::Deny => {
+                if !public {
+                    return Err(Refusal::RevocationUnknown);
+                }
+                somebody = None;
+            }
             Outcome::Allowed { .. } => {}
             Outcome::NeedsSignIn(_) => return Err(Refusal::SignIn(caller.fault())),
             Outcome::NeedsElevation(reason) => return Err(Refusal::Elevate(reason)),

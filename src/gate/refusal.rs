@@ -88,6 +88,8 @@ pub enum Refusal {
         /// When another try makes sense.
         retry_after: Duration,
     },
+    /// A token is good, unless it was revoked in the last moments, of which this node has not heard.
+    RevocationUnknown,
     /// A fault of ours.
     Internal,
 }
@@ -116,7 +118,7 @@ impl Refusal {
             Self::BodyTooSlow => 408,
             Self::Upstream(UpstreamFailure::Down) => 502,
             Self::Upstream(UpstreamFailure::TimedOut) => 504,
-            Self::Unavailable { .. } => 503,
+            Self::Unavailable { .. } | Self::RevocationUnknown => 503,
             Self::Internal => 500,
         }
     }
@@ -138,6 +140,7 @@ impl Refusal {
             Self::Upstream(UpstreamFailure::Down) => "upstream_down",
             Self::Upstream(UpstreamFailure::TimedOut) => "upstream_timed_out",
             Self::Unavailable { .. } => "unavailable",
+            Self::RevocationUnknown => "revocation_unknown",
             Self::Internal => "internal",
         }
     }
@@ -159,6 +162,7 @@ impl Refusal {
             Self::Upstream(UpstreamFailure::Down) => "upstream-down",
             Self::Upstream(UpstreamFailure::TimedOut) => "upstream-timeout",
             Self::Unavailable { .. } => "unavailable",
+            Self::RevocationUnknown => "revocation-unknown",
             Self::Internal => "internal",
         }
     }
@@ -178,7 +182,7 @@ impl Refusal {
             Self::BodyTooSlow => "That took too long",
             Self::Upstream(UpstreamFailure::Down) => "The application cannot be reached",
             Self::Upstream(UpstreamFailure::TimedOut) => "The application takes too long",
-            Self::Unavailable { .. } => "Not available for a moment",
+            Self::Unavailable { .. } | Self::RevocationUnknown => "Not available for a moment",
             Self::Internal => "Something went wrong on our side",
         }
     }
@@ -203,6 +207,9 @@ impl Refusal {
             Self::BodyTooLarge => "Send less at once.",
             Self::BodyTooSlow => "Send the request again.",
             Self::Upstream(_) | Self::Unavailable { .. } => "Try again in a moment.",
+            Self::RevocationUnknown => {
+                "Your sign-in cannot be checked right now. You are still signed in; try again in a moment."
+            }
             Self::Internal => "Try again; if it stays so, tell the people who run this site the request id.",
         }
     }
@@ -240,6 +247,8 @@ impl Refusal {
         match self {
             Self::Unavailable { retry_after } => Some(retry_after),
             Self::Upstream(_) => Some(Duration::from_secs(5)),
+            // The store is asked each second.
+            Self::RevocationUnknown => Some(Duration::from_secs(2)),
             _ => None,
         }
     }

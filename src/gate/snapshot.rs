@@ -198,6 +198,11 @@ impl Snapshot {
         self.revocations.is_revoked(p.session, p.id, verified.issued_at())
     }
 
+    /// Whether a token that is not in the revocations has not been revoked.
+    pub(super) fn knows_revocations(&self, now: Timestamp) -> bool {
+        self.revocations.are_known(now)
+    }
+
     /// The person and session of a token whose signature is right, even when it has expired: enough
     /// to end that session, for nothing else.
     pub(super) fn identify(&self, token: &str, now: Timestamp) -> Option<Claimed> {

@@ -1,18 +1,30 @@
-//! How often something may happen. One trait; every engine counts the same way (`window.rs`), which
-//! `contract.rs` holds them to.
+//! How often something may happen, and one at a time. One trait for each; every engine counts the same way
+//! (`window.rs`), which `contract.rs` holds them to.
+//!
+//! - `memory`     counters in this process · `redis`  shared ones · `fallback`  from these to those and back
+//! - `turns`      queues in this process · `turns_redis`  the same over all nodes
 
 #[cfg(test)]
 mod contract;
+mod fallback;
+mod key;
 mod measured;
 mod memory;
+mod redis;
+mod turns;
+mod turns_redis;
 mod window;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::redis::RedisLimiter;
+pub use fallback::Fallback;
 pub use measured::Measured;
 pub use memory::MemoryLimiter;
+pub use turns::{Busy, LocalTurns, Turn, Turns};
+pub use turns_redis::RedisTurns;
 
 /// At most `limit` tries within `window`: the config's `5/1m`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

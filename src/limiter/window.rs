@@ -78,6 +78,6 @@ impl Window {
 }
 
 /// At least one millisecond, so that no window is empty.
-fn millis(d: Duration) -> u64 {
+pub(super) fn millis(d: Duration) -> u64 {
     u64::try_from(d.as_millis()).unwrap_or(u64::MAX).max(1)
 }

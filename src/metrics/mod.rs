@@ -3,9 +3,12 @@
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
 //! - `make`: one line for each kind of metric · `process`: what the system says about this process
+//! - `shared`: how the shared Redis does · `feed`: how news of ended sign-ins travels
 
+mod feed;
 mod make;
 mod process;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +19,9 @@ use prometheus::{
     Counter, Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use feed::Feed;
 use make::{Make, RARE, SHORT};
+use shared::RedisMetrics;
 
 /// The counters of one process.
 pub struct Metrics {
@@ -45,7 +50,9 @@ pub struct Metrics {
     reload_ok: IntGauge,
     reload_at: IntGauge,
     upstreams: IntGaugeVec,
+    redis: RedisMetrics,
     levels: Levels,
+    feed: Feed,
     process: Process,
 }
 
@@ -172,7 +179,9 @@ impl Metrics {
             reload_at: m
                 .gauge("stagedoor_config_last_success_timestamp_seconds", "When one last took effect."),
             upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
+            redis: RedisMetrics::new(&m),
             levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
+            feed: Feed::new(&m),
             process: Process {
                 cpu: m.seconds("process_cpu_seconds_total", "Time on processors, user and system."),
                 memory: m.gauge("process_resident_memory_bytes", "Memory in use."),

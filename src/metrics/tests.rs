@@ -42,6 +42,10 @@ fn busy() -> Metrics {
     m.job("codes", "done", Duration::from_millis(1));
     m.reloaded(true, 1_800_000_000);
     m.upstream("app", 2);
+    m.redis("limit", Duration::from_millis(1), true);
+    m.redis("turn", Duration::from_millis(1), false);
+    m.redis_breaker(true);
+    m.limiter_fell_back();
     m.level(Level::MailsAge, 12);
     m.measure_process();
     m

@@ -6,6 +6,7 @@ use http::Method;
 
 use super::path::CanonicalPath;
 use super::roles::RoleSet;
+use super::sensitivity::WhenUnknown;
 use super::snapshot::{Route, Rule};
 use crate::model::{AccountId, ClientIp, Timestamp};
 
@@ -106,9 +107,20 @@ impl Outcome {
 }
 
 impl<'a> Decision<'a> {
-    /// The stricter of two; the first of equals.
+    /// What is to be done with a caller whose token may have ended, on this route.
+    #[must_use]
+    pub fn when_unknown(&self, route: &Route) -> WhenUnknown {
+        route.on_revocation_unknown.unwrap_or_else(|| WhenUnknown::by_rule(self.is_sensitive()))
+    }
+
+    fn is_sensitive(&self) -> bool {
+        self.rule.is_some_and(|rule| rule.sensitive)
+    }
+
+    /// The stricter of two; of equals the sensitive one, else the first.
     pub(super) fn or_stricter(self, other: Decision<'a>) -> Decision<'a> {
-        if other.outcome.strictness() > self.outcome.strictness() { other } else { self }
+        let strictness = |d: &Self| (d.outcome.strictness(), d.is_sensitive());
+        if strictness(&other) > strictness(&self) { other } else { self }
     }
 }
 

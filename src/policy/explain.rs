@@ -13,6 +13,7 @@ use super::method::MethodSet;
 use super::path::{CanonicalPath, PathRefusal};
 use super::reading::{FOLD, Scratch, combinations, describe};
 use super::requirement::{Facts, Finding, Kind, Requirement};
+use super::sensitivity::WhenUnknown;
 use super::snapshot::{Policy, Route, Rule};
 use crate::model::{AccountId, ClientIp, RoleName, Timestamp};
 
@@ -55,6 +56,8 @@ pub struct Explanation {
     pub unknown_roles: Vec<String>,
     /// Every rule whose path matches in some reading, the most specific first.
     pub candidates: Vec<Candidate>,
+    /// What happens while it is not known whether the caller's token has ended; `None` where that makes no difference.
+    pub when_unknown: Option<WhenUnknown>,
     /// The answer.
     pub verdict: Verdict,
 }
@@ -129,6 +132,7 @@ pub fn explain(policy: &Policy, question: &Question<'_>) -> Explanation {
         upstream: None,
         unknown_roles: unknown_roles(policy, question.caller.as_ref()),
         candidates: Vec::new(),
+        when_unknown: None,
         verdict: Verdict::NoRoute,
     };
     let raw = question.path.split('?').next().unwrap_or_default();
@@ -166,6 +170,8 @@ fn judge(
     rules
         .sort_by_cached_key(|r| Reverse((r.host.is_some(), r.pattern.specificity(), !r.method_set.is_any())));
     told.candidates = rules.iter().filter_map(|rule| candidate(policy, &ask, rule, decisive)).collect();
+    let opens = caller.is_some() && decision.outcome.is_allowed();
+    told.when_unknown = opens.then(|| decision.when_unknown(route));
     let rule = decision.rule.map(|rule| rule.label.clone());
     told.verdict = Verdict::Decided { rule, outcome: decision.outcome };
     told
@@ -244,7 +250,10 @@ impl fmt::Display for Explanation {
             writeln!(f, "warning   there is no role `{role}`; it counts for nothing")?;
         }
         self.candidates.iter().try_for_each(|c| write!(f, "{c}"))?;
-        writeln!(f, "verdict   {}", self.verdict)
+        writeln!(f, "verdict   {}", self.verdict)?;
+        let public =
+            matches!(self.verdict, Verdict::Decided { outcome: Outcome::Allowed { public: true }, .. });
+        self.when_unknown.iter().try_for_each(|when| writeln!(f, "unsure    {}", when.words(public)))
     }
 }
 

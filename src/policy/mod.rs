@@ -10,6 +10,7 @@
 //! - `matcher/`     the index: cost does not grow with the number of rules
 //! - `roles`        roles as bits, permissions as sets of roles
 //! - `requirement`  three-valued: holds, does not hold, cannot be known of an anonymous caller
+//! - `sensitivity`  where a token that may have ended is too much of a risk
 //! - `decision`     the question, the answer and its stable reason ids
 //! - `snapshot`     [`Policy`] itself: `read_path`, `route`, `decide`
 //! - `explain`      the same answer with everything that led to it
@@ -30,6 +31,7 @@ mod reading;
 mod reference;
 mod requirement;
 mod roles;
+mod sensitivity;
 mod snapshot;
 mod source;
 #[cfg(test)]
@@ -41,5 +43,6 @@ pub use explain::{Candidate, Described, Explanation, Ingredient, Question, State
 pub use path::{CanonicalPath, MAX_PATH, PathRefusal};
 pub use problem::{Problem, Severity, closest};
 pub use roles::RoleSet;
+pub use sensitivity::WhenUnknown;
 pub use snapshot::{Policy, Route, Rule};
 pub use source::{PolicySource, RequirementSource, RoleSource, RouteSource, RuleSource};

@@ -85,6 +85,13 @@ impl RoleTable {
             .fold(RoleSet::EMPTY, |set, (at, _)| set.union(RoleSet(1 << at)))
     }
 
+    /// The roles that grant everything.
+    pub(super) fn unlimited(&self) -> RoleSet {
+        let bits = self.roles.iter().enumerate();
+        bits.filter(|(_, (_, held))| held.iter().any(|p| p.as_str() == "*"))
+            .fold(RoleSet::EMPTY, |set, (at, _)| set.union(RoleSet(1 << at)))
+    }
+
     /// What `roles` grant together: sorted, each once, wildcards as configured.
     pub(super) fn permissions(&self, roles: &[RoleName]) -> Vec<String> {
         let held = self.set(roles);

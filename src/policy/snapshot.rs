@@ -8,6 +8,7 @@ use super::pattern::Pattern;
 use super::reading::{EXACT, FOLD, Reading, Scratch, combinations};
 use super::requirement::{Facts, Finding, Kind, Requirement};
 use super::roles::{RoleSet, RoleTable};
+use super::sensitivity::WhenUnknown;
 use crate::model::RoleName;
 
 /// The answer where no rule matches.
@@ -40,6 +41,8 @@ pub struct Route {
     pub forward_token: bool,
     /// Largest request body in bytes; `None`: the server's limit.
     pub max_body: Option<u64>,
+    /// What happens where it is not known whether a token has ended; `None`: the rule decides.
+    pub on_revocation_unknown: Option<WhenUnknown>,
 }
 
 impl Route {
@@ -67,6 +70,8 @@ pub struct Rule {
     pub methods: Vec<String>,
     /// The requirement as written, on one line.
     pub allow: String,
+    /// Whether a token that may have ended is too much of a risk here; see [`WhenUnknown`].
+    pub sensitive: bool,
     pub(super) pattern: Pattern,
     pub(super) method_set: MethodSet,
     pub(super) requirement: Requirement,

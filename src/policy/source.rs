@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::sensitivity::WhenUnknown;
+
 /// Everything a policy is made of, in the order of the file.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PolicySource {
@@ -44,6 +46,8 @@ pub struct RouteSource {
     pub forward_token: bool,
     /// Largest request body in bytes; `None`: the server's limit.
     pub max_body: Option<u64>,
+    /// What happens where it is not known whether a token has ended; `None`: the rule decides.
+    pub on_revocation_unknown: Option<WhenUnknown>,
 }
 
 /// One rule.

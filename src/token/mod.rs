@@ -5,11 +5,12 @@
 //! - [`SigningKey`], [`StoredKey`], [`KeyRing`]: our keys, sealed at rest; `jwks` is their public side
 //! - [`Mint`] and [`Verifier`]: access tokens; `strict` reads the compact form, `wire` the payload
 //! - [`AssertionMint`] and [`AssertionVerifier`]: the signed identity an upstream receives
-//! - [`Revocations`]: tokens that ended before their time
+//! - [`Revocations`]: tokens that ended before their time, and whether all of them are known
 
 mod algorithm;
 mod assertion;
 mod claims;
+mod freshness;
 mod jwks;
 mod key;
 mod keyring;

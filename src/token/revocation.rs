@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 
 use papaya::HashMap;
 
+use super::freshness::Freshness;
 use crate::model::{AccountId, SessionId, Timestamp};
 
 /// What ended before its time. The entry may leave at `until`: when the last such token has expired, leeway included.
@@ -61,6 +62,7 @@ pub struct Revocations {
     sessions: HashMap<SessionId, Timestamp, ahash::RandomState>,
     accounts: HashMap<AccountId, Entry, ahash::RandomState>,
     witnesses: OnceLock<Vec<Box<dyn Witness>>>,
+    fresh: Freshness,
 }
 
 #[derive(Clone, Copy)]
@@ -94,12 +96,25 @@ impl Revocations {
         self.hear(Ended::Account { account, through: at, until }, Heard::Here);
     }
 
-    /// Takes over an end that was decided elsewhere, or before this process began.
-    pub fn learn(&self, what: Ended) {
-        self.hear(what, Heard::Elsewhere);
+    /// Takes over an end that was decided elsewhere, or before this process began. Returns whether it was new.
+    pub fn learn(&self, what: Ended) -> bool {
+        self.hear(what, Heard::Elsewhere)
     }
 
-    fn hear(&self, what: Ended, heard: Heard) {
+    /// From now on only what is heard until `until` is vouched for: past that moment an end may exist that this node
+    /// does not know. A process that holds the store alone never calls it.
+    pub fn known_until(&self, until: Timestamp) {
+        self.fresh.set(until);
+    }
+
+    /// Whether at `now` every end is known here, but for those of the last moments. Where it is not, "not revoked" means
+    /// nothing.
+    #[must_use]
+    pub fn are_known(&self, now: Timestamp) -> bool {
+        self.fresh.holds(now)
+    }
+
+    fn hear(&self, what: Ended, heard: Heard) -> bool {
         let news = match what {
             Ended::Session { session, until } => self.add_session(session, until),
             Ended::Account { account, through, until } => self.add_account(account, Entry { through, until }),
@@ -107,6 +122,7 @@ impl Revocations {
         if news {
             self.witnesses.get().into_iter().flatten().for_each(|w| w.ended(what, heard));
         }
+        news
     }
 
     /// Whether it was not known.

@@ -13,7 +13,7 @@ use crate::account::{
     Registration, RegistrationSettings, RoleRegistration, SecondFactorSettings, SessionSettings,
 };
 use crate::gate::{CrossSite, Principal};
-use crate::limiter::{MemoryLimiter, Quota};
+use crate::limiter::{LocalTurns, MemoryLimiter, Quota};
 use crate::mail::Post;
 use crate::model::{
     AccountId, ClientIp, Clock, Entropy, ManualClock, RequestId, RoleName, Secret, SessionId, SystemEntropy,
@@ -59,6 +59,7 @@ impl Rules for NoRules {
             upstream: None,
             unknown_roles: Vec::new(),
             candidates: Vec::new(),
+            when_unknown: None,
             verdict: crate::policy::Verdict::NoRoute,
         }
     }
@@ -98,8 +99,10 @@ fn accounts() -> Arc<Accounts> {
     let parts = Parts {
         store: Store::scratch(),
         limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock), 1000)),
+        turns: Arc::new(LocalTurns::default()),
         mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
         access_ttl: MINUTE * 10,
+        clocks_apart: Duration::ZERO,
         vault: Arc::new(Vault::new(&Secret::new("k3Zr0v9YbQx1Lw7TnHs5Ud2Gf8JmPe6c")).unwrap()),
         revocations: Arc::new(Revocations::new()),
         post: Post::new("Lantern Events"),

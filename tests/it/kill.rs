@@ -46,7 +46,7 @@ rules:
 const PEOPLE: usize = 3;
 
 /// What must never be found in the store: a change without the rest of it.
-const HALF_STATES: &[&str] = &[
+pub const HALF_STATES: &[&str] = &[
     "accounts a WHERE NOT EXISTS (SELECT 1 FROM audit WHERE target = a.id AND action = 'account.registered')",
     "accounts a WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE recipient = a.email AND kind = 'activation')",
     "accounts a WHERE verified_at IS NULL AND NOT EXISTS (SELECT 1 FROM codes WHERE account_id = a.id)",

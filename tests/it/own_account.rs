@@ -20,7 +20,7 @@ fn link_and_code(app: &TestApp, email: &str, path: &str) -> (String, String) {
 }
 
 /// `uid` and `token` of a link below `/auth`.
-fn parts(link: &str) -> (String, String) {
+pub fn parts(link: &str) -> (String, String) {
     let mut parts = link.trim_matches('/').split('/').skip(1);
     (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned())
 }
@@ -32,11 +32,11 @@ fn call(app: &TestApp, method: &str, path: &str, person: &Person, body: Option<&
     app.ask(request(method, &format!("/auth{path}"), &fields, body.as_bytes()))
 }
 
-fn ask_reset(app: &TestApp, email: &str) -> Answer {
+pub fn ask_reset(app: &TestApp, email: &str) -> Answer {
     app.post_json("/password-reset/", "", &json!({ "email": email }))
 }
 
-fn confirm(app: &TestApp, mut proof: Value, password: &str) -> Answer {
+pub fn confirm(app: &TestApp, mut proof: Value, password: &str) -> Answer {
     proof["new_password"] = password.into();
     proof["new_password_confirm"] = password.into();
     app.post_json("/password-reset/confirm/", "", &proof)

@@ -8,7 +8,9 @@ pub const PARTS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("policy", &["model"]),
     ("token", &["model", "metrics"]),
-    ("limiter", &["model", "metrics"]),
+    // What nodes share: connections to Redis and nothing about what they are used for.
+    ("shared", &["model", "metrics"]),
+    ("limiter", &["model", "metrics", "shared: Redis Script jitter"]),
     ("store", &["model", "metrics"]),
     ("mail", &["model", "store", "metrics"]),
     ("account", &["model", "store", "token", "limiter", "mail", "metrics"]),
@@ -29,7 +31,7 @@ pub const PARTS: &[(&str, &[&str])] = &[
             "config",
             "model",
             EXPLAIN,
-            "policy: Ask Caller Outcome Policy",
+            "policy: Ask Caller Outcome Policy WhenUnknown",
             "account: Accounts CreateUser Error",
         ],
     ),
@@ -38,18 +40,20 @@ pub const PARTS: &[(&str, &[&str])] = &[
 ];
 
 /// The part of policy that tells people why.
-const EXPLAIN: &str = "policy: Candidate Described Explanation Ingredient Question State Verdict explain";
+const EXPLAIN: &str =
+    "policy: Candidate Described Explanation Ingredient Question State Verdict WhenUnknown explain";
 
 /// Of every part its settings and the types they are made of; of policy the compiler and what it takes.
 const CONFIG: &[&str] = &[
     "model",
-    "policy: Policy PolicySource Problem RequirementSource RoleSource RouteSource RuleSource Severity closest compile",
+    "policy: Policy PolicySource Problem RequirementSource RoleSource RouteSource RuleSource Severity WhenUnknown closest compile",
     "account: Argon2Settings LockoutSettings PasswordPolicy PasswordSettings RateLimits Registration RegistrationSettings \
      RoleRegistration SecondFactorSettings SessionSettings Settings",
     "gate: AssertionMode IdentityNames Settings",
     "limiter: Quota Settings",
     "mail: Settings SmtpSettings TransportSettings",
     "proxy: Health Limits Server Settings TlsListener Upstream",
+    "shared: Settings",
     "store: PostgresSettings Settings",
     "token: Algorithm Rotation Settings",
     "web: HomeLink Settings",
@@ -62,6 +66,7 @@ const ALL: &[&str] = &[
     "policy",
     "token",
     "limiter",
+    "shared",
     "store",
     "mail",
     "account",
@@ -80,7 +85,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["src/token/"]),
     ("argon2", &["src/account/password"]),
     ("lettre", &["src/mail/"]),
-    ("redis", &["src/limiter/redis"]),
+    ("redis", &["src/shared/"]),
     ("rusqlite", &["src/store/engine/sqlite"]),
     ("tokio_postgres", &["src/store/engine/postgres"]),
     ("tokio_postgres_rustls", &["src/store/engine/postgres"]),

@@ -27,7 +27,7 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
     let server = server::read(&root);
     let roles = roles::read(&root);
     let upstreams = upstreams::read(&root, &server);
-    let (secret, store, redis_url) = services::secret_and_stores(&root);
+    let (secret, store, redis) = services::secret_and_stores(&root);
     let mail = services::mail(&root);
     let token = services::token(&root, server.public_url.as_deref());
     let rotation = services::rotation(&root);
@@ -62,7 +62,7 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
             home_links,
         },
         store: store?,
-        redis_url,
+        redis,
         mail: mail::Settings { transport: mail.transport?, from: mail.from?, brand },
         token: token?,
         rotation,

@@ -9,7 +9,9 @@ use crate::config::raw::sections_policy as p;
 use crate::config::raw::table::{Field, Found, Table, networks};
 use crate::config::raw::tree::Value;
 use crate::config::suggest;
-use crate::policy::{self, Policy, PolicySource, RequirementSource as Req, RouteSource, RuleSource};
+use crate::policy::{
+    self, Policy, PolicySource, RequirementSource as Req, RouteSource, RuleSource, WhenUnknown,
+};
 
 /// Deeper requirements cannot be read by people either.
 const MAX_DEPTH: usize = 16;
@@ -107,7 +109,14 @@ fn route(item: &Field<'_>, upstreams: &[&str]) -> RouteSource {
         case_insensitive: table.flag("case_insensitive"),
         forward_token: table.flag("forward_token"),
         max_body: table.size("max_body"),
+        on_revocation_unknown: when_unknown(&table),
     }
+}
+
+/// The words of the key are those of the policy.
+fn when_unknown(route: &Table<'_>) -> Option<WhenUnknown> {
+    let said = route.choice("on_revocation_unknown");
+    WhenUnknown::ALL.into_iter().find(|choice| choice.word() == said)
 }
 
 fn requirements(root: &Table<'_>) -> Vec<(String, Req)> {

@@ -8,12 +8,12 @@ use crate::config::raw::tree::Value;
 use crate::config::secrets::{self, SecretSource};
 use crate::mail::{SmtpSettings, TransportSettings};
 use crate::model::Secret;
-use crate::{store, token};
+use crate::{shared, store, token};
 
-/// The operator's secret, the store and the shared counters (always `None` in this build).
+/// The operator's secret, the store and what the nodes share.
 pub(super) fn secret_and_stores(
     root: &Table<'_>,
-) -> (Option<SecretSource>, Option<store::Settings>, Option<Secret>) {
+) -> (Option<SecretSource>, Option<store::Settings>, Option<shared::Settings>) {
     (secret(root), store(&root.sub("store", &s::STORE)), redis(&root.sub("redis", &s::REDIS)))
 }
 
@@ -130,14 +130,38 @@ fn postgres(table: &Table<'_>, url: &str) -> Option<store::Settings> {
     }
 }
 
-fn redis(table: &Table<'_>) -> Option<Secret> {
-    if let Some(field) = table.field("url") {
-        field.error(
-            "this build counts in process and has no Redis engine yet; a limit that is not shared would not be the one you asked for",
-            "write `url: null` and run one node",
-        );
+/// `None` also where a problem was noted.
+fn redis(table: &Table<'_>) -> Option<shared::Settings> {
+    let ca = table.text("ca").map(|path| table.at.cx.base.join(path));
+    let timeout = table.duration("timeout");
+    let prefix = prefix(table);
+    if table.field("url").is_none() {
+        if table.has("ca") {
+            table.at("ca").error("there is no Redis to reach", "write `url`, or remove the key");
+        }
+        return None;
     }
-    None
+    let prefix = prefix?;
+    let settings = shared::Settings { url: resolved(table, "url")?, ca, timeout, prefix };
+    if let Err(e) = settings.check() {
+        table
+            .at("url")
+            .error(e.to_string(), "write \"rediss://stagedoor:${REDIS_PASSWORD}@redis.example.org\"");
+        return None;
+    }
+    Some(settings)
+}
+
+/// It becomes part of keys and channels, which people type and rules for access name.
+fn prefix(table: &Table<'_>) -> Option<String> {
+    let text = table.text("prefix")?;
+    if text.len() > 64 || !text.chars().all(|c| c.is_ascii_alphanumeric() || ":._-".contains(c)) {
+        table
+            .at("prefix")
+            .expected("up to 64 letters, digits and `:._-`", "write for example \"stagedoor:\"");
+        return None;
+    }
+    Some(text)
 }
 
 /// What `mail` means; `None` where a problem was noted.

@@ -19,7 +19,7 @@ pub(in crate::config) static ROOT: Section = Section {
             "Encrypts signing keys and second-factor seeds at rest. At least 32 bytes of key material: `file:PATH` (made with mode 0600 at the first start if it is missing) or `${NAME}`. Shared by all nodes.",
         ),
         key("store", Sub, Text("{}"), "Where accounts and sessions are kept."),
-        key("redis", Sub, Text("{}"), "Shared counters."),
+        key("redis", Sub, Text("{}"), "What several nodes share."),
         key("mail", Sub, Text("{}"), "How mail leaves."),
         key("token", Sub, Text("{}"), "Access tokens and assertions."),
         key("session", Sub, Text("{}"), "How long people stay signed in."),
@@ -173,13 +173,23 @@ pub(in crate::config) static STORE: Section = Section {
 
 pub(in crate::config) static REDIS: Section = Section {
     path: "redis",
-    doc: "Counters shared by several nodes.",
-    keys: &[key(
-        "url",
-        Reference,
-        Nothing,
-        "null: limits are counted in this process (one node). This build takes nothing else.",
-    )],
+    doc: "What several nodes share: counters, turns and news. Needs a restart.",
+    keys: &[
+        key(
+            "url",
+            Reference,
+            Nothing,
+            "null: everything is counted in this process (one node). Else `redis://user:password@host/db`, `redis+sentinel://host,host/service` or `redis+cluster://host,host`; `rediss` in place of `redis` is TLS.",
+        ),
+        key("ca", Words, Nothing, "With TLS: a PEM file of authorities to trust instead of the system's."),
+        key(
+            "timeout",
+            Duration("5ms", "1s"),
+            Text("50ms"),
+            "How long one call may take; then the node goes on by itself.",
+        ),
+        key("prefix", Words, Text("stagedoor:"), "What every key and channel begins with."),
+    ],
 };
 
 pub(in crate::config) static MAIL: Section = Section {

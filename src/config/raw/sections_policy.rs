@@ -107,6 +107,12 @@ pub(in crate::config) static ROUTE: Section = Section {
             Text("false"),
             "For upstreams that take `/Admin` and `/admin` for the same.",
         ),
+        key(
+            "on_revocation_unknown",
+            Choice(&["deny", "grace"]),
+            Nothing,
+            "While this node cannot tell which sign-ins have ended: `deny` answers 503 to people who are signed in, `grace` lets a token pass that has not expired. null: `deny` where the rule asks for `mfa`, `max_age` or what only a role with `*` holds, else `grace`.",
+        ),
     ],
 };
 

@@ -13,6 +13,7 @@ use super::method::{MethodSet, NAMED};
 use super::pattern::Pattern;
 use super::problem::{Problem, Severity};
 use super::roles::{RoleSet, RoleTable};
+use super::sensitivity::is_sensitive;
 use super::snapshot::{Policy, Route, Rule};
 use super::source::{PolicySource, RoleSource, RuleSource};
 use crate::model::{Permission, RoleName};
@@ -81,6 +82,7 @@ fn routes(source: &PolicySource, policy: &mut Policy, problems: &mut Vec<Problem
             case_insensitive: route.case_insensitive,
             forward_token: route.forward_token,
             max_body: route.max_body,
+            on_revocation_unknown: route.on_revocation_unknown,
         });
     }
     conflicts::ties("routes", &places, problems);
@@ -103,10 +105,12 @@ fn rules(source: &PolicySource, policy: &mut Policy, problems: &mut Vec<Problem>
         let place = Place { index, host, pattern, methods };
         if let Some(requirement) = built {
             let concerns_anyone = requirement.concerns_anyone();
+            let sensitive = is_sensitive(&requirement, &policy.roles);
             rules.push(Rule {
                 method_set: methods,
                 requirement,
                 concerns_anyone,
+                sensitive,
                 ..describe(rule, &place, at)
             });
         }
@@ -127,6 +131,7 @@ fn describe(rule: &RuleSource, place: &Place, label: String) -> Rule {
         path: rule.path.clone(),
         methods: rule.methods.clone(),
         allow: rule.allow.to_string(),
+        sensitive: false,
         pattern: place.pattern.clone(),
         method_set: MethodSet::default(),
         requirement: requirements::nobody(),

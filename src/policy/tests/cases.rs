@@ -353,3 +353,62 @@ verdict   forbidden: role_required by rules[0]
 ";
     assert_eq!(text, expected);
 }
+
+#[test]
+fn what_asks_for_more_than_a_sign_in_is_sensitive() {
+    let admin = || R::Role("admin".into());
+    let permission = |p: &str| R::Permission(p.into());
+    for (allow, sensitive) in [
+        (R::Public, false),
+        (R::Authenticated, false),
+        (R::Deny, false),
+        (R::Mfa, true),
+        (R::MaxAge(minutes(10)), true),
+        (admin(), true),
+        (R::Role("organizer".into()), false),
+        (R::AnyRole(vec!["admin".into(), "organizer".into()]), false),
+        (R::AllRoles(vec!["admin".into(), "organizer".into()]), true),
+        (permission("events.edit"), false),
+        (permission("users.edit"), true),
+        (R::AnyPermission(vec!["users.edit".into(), "users.view".into()]), true),
+        (R::AnyPermission(vec!["users.edit".into(), "events.view".into()]), false),
+        (R::AnyOf(vec![R::Authenticated, admin()]), true),
+        (R::AllOf(vec![R::Role("guest".into()), R::Not(Box::new(R::Mfa))]), true),
+        (R::AllOf(vec![R::Role("guest".into()), R::Not(Box::new(R::Role("organizer".into())))]), false),
+        (R::Named("inner".into()), true),
+    ] {
+        let text = allow.to_string();
+        let mut source = source(vec![rule("/x", &[], allow), rule("/y", &[], R::Named("inner".into()))]);
+        source.requirements = vec![("inner".into(), R::AnyOf(vec![R::Public, R::Mfa]))];
+        assert_eq!(compiled(&source).rules()[0].sensitive, sensitive, "{text}");
+    }
+}
+
+#[test]
+fn the_route_speaks_before_the_rule_and_the_strictest_reading_before_others() {
+    let when = |on: Option<WhenUnknown>, raw: &str| {
+        let mut source = source(vec![
+            rule("/a/**", &[], R::Authenticated),
+            rule("/A/**", &[], R::AnyOf(vec![R::Authenticated, R::Role("admin".into())])),
+        ]);
+        source.routes[0].on_revocation_unknown = on;
+        let policy = compiled(&source);
+        let path = Policy::read_path(raw).unwrap();
+        let route = policy.route("localhost", &path).unwrap();
+        let ask = Ask {
+            method: &Method::GET,
+            host: "localhost",
+            path: &path,
+            route,
+            caller: Some(person(&policy, &["guest"])),
+            client_ip: ClientIp::new([127, 0, 0, 1].into()),
+            now: NOW,
+        };
+        policy.decide(&ask).when_unknown(route)
+    };
+    let [deny, grace] = WhenUnknown::ALL;
+    assert_eq!(when(None, "/A/x"), deny);
+    // An upstream that folds case would serve what the other rule guards.
+    assert_eq!(when(None, "/a/x"), deny, "as strict as any reading of the path");
+    assert_eq!((when(Some(grace), "/A/x"), when(Some(deny), "/a/x")), (grace, deny));
+}

@@ -109,15 +109,28 @@ fn witnesses_hear_of_each_end_once_and_where_it_was_decided() {
     r.tell(vec![Box::new(ears.clone())]);
     let session = Ended::Session { session: g.session, until: ms(600_000) };
     let account = |at| Ended::Account { account: g.account, through: ms(at), until: ms(at + 600_000) };
-    r.learn(session);
-    r.learn(session);
+    assert!(r.learn(session));
+    assert!(!r.learn(session));
     r.revoke_session(g.session, ms(700_000));
     r.revoke_account_before(g.account, ms(10), ms(600_010));
-    r.learn(account(5));
-    r.learn(account(20));
+    assert!(!r.learn(account(5)));
+    assert!(r.learn(account(20)));
     let heard = ears.0.lock().unwrap().clone();
     assert_eq!(
         heard,
         [(session, Heard::Elsewhere), (account(10), Heard::Here), (account(20), Heard::Elsewhere)]
     );
+}
+
+#[test]
+fn what_is_not_vouched_for_any_more_is_not_known() {
+    let r = Revocations::new();
+    assert!(r.are_known(ms(0)) && r.are_known(ms(i64::from(i32::MAX))), "alone with its store: always");
+    r.known_until(ms(5_000));
+    assert!(r.are_known(ms(5_000)));
+    assert!(!r.are_known(ms(5_001)), "nobody had to say so");
+    r.known_until(ms(6_000));
+    assert!(r.are_known(ms(5_001)));
+    r.known_until(ms(0));
+    assert!(!r.are_known(ms(5_001)), "it can be taken back");
 }

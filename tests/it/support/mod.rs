@@ -6,19 +6,28 @@
 //! - `people`: accounts and their tokens · `browser`: a cookie jar and Fetch Metadata
 //! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
 //!   bytes it got into requests
-//! - `postgres`: a database server to be stopped · `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
 //! - `flow`: answers that do not end by themselves
+//! - `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
+//! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
+//! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
+//!   how they fared, `exchange`: a request that nobody waits for
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
 mod app;
 mod browser;
+pub mod exchange;
+pub mod fault_proxy;
 pub mod flow;
 pub mod h2;
 mod judge;
+mod load;
+mod load_report;
+mod node;
 mod parsers;
 mod people;
 mod postgres;
+mod redis;
 mod reference;
 mod setup;
 mod upstream;
@@ -29,8 +38,13 @@ use std::time::Duration;
 
 pub use app::TestApp;
 pub use browser::Browser;
+pub use fault_proxy::{FaultProxy, Mode};
+pub use load::{Load, Tokens, tokens_in};
+pub use load_report::{Class, Report};
+pub use node::Node;
 pub use people::{PASSWORD, Person};
-pub use postgres::PostgresServer;
+pub use postgres::{Database, PostgresServer};
+pub use redis::RedisServer;
 pub use setup::Setup;
 pub use upstream::{Next, Received, Upstream};
 pub use websocket::{client_frame, server_frame};

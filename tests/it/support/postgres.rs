@@ -1,6 +1,7 @@
 //! A PostgreSQL server of a test's own, to be stopped and started: its data lie in a folder that goes with it.
 
 use std::fs::Permissions;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,6 +35,36 @@ impl PostgresServer {
     /// For `store.url`, without TLS.
     pub fn url(&self) -> String {
         format!("{}?sslmode=disable", self.secure_url())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.ports.address(0)
+    }
+
+    /// Sends a signal such as `STOP` or `CONT` to the server and to each process that serves a connection. The server
+    /// comes first, so that it makes no new ones meanwhile.
+    pub fn signal(&self, name: &str) {
+        let file = std::fs::read_to_string(Path::new(&self.data()).join("postmaster.pid")).expect("it runs");
+        let server = file.lines().next().expect("a process id").to_owned();
+        send(name, &[server.clone()]);
+        send(name, &children_of(&server));
+    }
+
+    /// A connection past everything that may be in between.
+    pub fn connect(&self) -> Database {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let client = runtime.block_on(async {
+            let (client, connection) =
+                tokio_postgres::connect(&self.url(), tokio_postgres::NoTls).await.expect("a connection");
+            tokio::spawn(connection);
+            client
+        });
+        Database { client, runtime }
     }
 
     /// For `store.url`, with TLS.
@@ -91,9 +122,59 @@ impl PostgresServer {
     }
 }
 
+/// A connection to look at the tables with.
+pub struct Database {
+    client: tokio_postgres::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Database {
+    /// Statements, in one go.
+    pub fn run(&self, sql: &str) {
+        self.runtime.block_on(self.client.batch_execute(sql)).unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    }
+
+    /// How many rows there are `FROM …`.
+    pub fn count(&self, from: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {from}");
+        self.runtime
+            .block_on(self.client.query_one(&sql, &[]))
+            .unwrap_or_else(|e| panic!("{sql}: {e:?}"))
+            .get(0)
+    }
+
+    /// The first column of each row, as text.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        let rows =
+            self.runtime.block_on(self.client.query(sql, &[])).unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+fn send(signal: &str, to: &[String]) {
+    if !to.is_empty() {
+        // One of them may have ended a moment ago.
+        let _ =
+            Command::new("kill").args(["-s", signal]).args(to).stderr(Stdio::null()).status().expect("kill");
+    }
+}
+
+/// The processes that this one has begun, by the system's list.
+fn children_of(parent: &str) -> Vec<String> {
+    let all =
+        std::fs::read_dir("/proc").expect("processes").filter_map(|e| e.ok()?.file_name().into_string().ok());
+    let is_child = |pid: &String| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|l| l.strip_prefix("PPid:").is_some_and(|p| p.trim() == parent))
+    };
+    all.filter(|name| name.bytes().all(|b| b.is_ascii_digit())).filter(is_child).collect()
+}
+
 impl Drop for PostgresServer {
     fn drop(&mut self) {
         if Path::new(&self.data()).join("postmaster.pid").exists() {
+            // A stopped process would not hear it.
+            self.signal("CONT");
             self.stop_at_once();
         }
     }

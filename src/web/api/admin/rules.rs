@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::value;
 use crate::account::admin::RULES_VIEW;
 use crate::model::ClientIp;
-use crate::policy::{Candidate, Described, Explanation, Ingredient, Question, State as Holds, Verdict};
+use crate::policy::{
+    Candidate, Described, Explanation, Ingredient, Question, State as Holds, Verdict, WhenUnknown,
+};
 use crate::web::error::Problem;
 use crate::web::extract::{Member, Params, Visitor};
 use crate::web::{RunningRule, WebState};
@@ -55,6 +57,9 @@ pub struct Explained {
     unknown_roles: Vec<String>,
     /// Every rule whose path matches in some reading, the most specific first.
     candidates: Vec<ExplainedRule>,
+    /// `deny` or `grace`: what happens while it is not known which sign-ins have ended; null where that makes no
+    /// difference.
+    on_revocation_unknown: Option<&'static str>,
     /// The answer.
     verdict: ExplainedVerdict,
 }
@@ -110,6 +115,7 @@ impl From<Explanation> for Explained {
             upstream: told.upstream,
             unknown_roles: told.unknown_roles,
             candidates: told.candidates.into_iter().map(rule).collect(),
+            on_revocation_unknown: told.when_unknown.map(WhenUnknown::word),
             verdict: verdict(told.verdict),
         }
     }

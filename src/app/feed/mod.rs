@@ -1,0 +1,211 @@
+//! News of sign-ins that ended on other nodes.
+//!
+//! The rows in the store are the truth. Each node looks at them once a second and takes over what is new, so an end is
+//! everywhere after a second, whatever else fails. Where nodes share Redis they tell each other besides, which takes
+//! milliseconds. Nobody waits for any of this: the gate reads what is in memory, and a moment until which that is known
+//! to be all ([`Revocations::are_known`]).
+//!
+//! - `looks`: what to ask the store for · `knowledge`: until when everything is known
+//! - `message`: what nodes tell each other, and how it is read · `channel`, `over_redis`: what carries it
+//! - `teller`: tells the others · `listener`: hears them · this file: looks, and keeps all three alive
+
+mod channel;
+mod knowledge;
+mod listener;
+mod looks;
+mod message;
+mod over_redis;
+mod teller;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::metrics::Metrics;
+use crate::model::{Clock, Entropy, Timestamp};
+use crate::store::{Revocation, Store};
+use crate::token::{Ended, Revocations, Vault, Witness};
+
+pub(super) use channel::Channel;
+use knowledge::Knowledge;
+use listener::Listener;
+use looks::Looks;
+use message::{Language, NodeId};
+use teller::Teller;
+
+/// How often the store is looked at, and how often nodes say that they are there.
+const PERIOD: Duration = Duration::from_secs(1);
+/// A look that takes longer is given up: its answer would vouch for next to nothing.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Rows that are taken over in one go; others may run in between.
+const BATCH: usize = 1000;
+/// How long a part that has panicked is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a feed is made of.
+pub(super) struct Parts {
+    pub(super) store: Store,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) vault: Arc<Vault>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    /// When everything was read from the store, by the monotonic clock.
+    pub(super) read_at: Duration,
+    /// How long after a decision its entry may leave.
+    pub(super) life: Duration,
+    /// What nodes share besides the store.
+    pub(super) channel: Option<Arc<dyn Channel>>,
+}
+
+/// The feed of one node, not yet running.
+pub(super) struct Feed {
+    common: Arc<Common>,
+    talk: Option<(Teller, Listener)>,
+}
+
+/// What the parts of a feed have in common.
+struct Common {
+    store: Store,
+    revocations: Arc<Revocations>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    life: Duration,
+    knowledge: Mutex<Knowledge>,
+    look_now: Notify,
+}
+
+impl Feed {
+    /// A feed, and who has to be told of ends. What was read at the start is relied on for as long as any look.
+    pub(super) fn new(parts: Parts) -> (Self, Option<Box<dyn Witness>>) {
+        let Parts { store, revocations, vault, metrics, clock, entropy, read_at, life, channel } = parts;
+        let knowledge = Mutex::default();
+        let common = Common { store, revocations, metrics, clock, life, knowledge, look_now: Notify::new() };
+        let common = Arc::new(common);
+        common.know(|known| known.looked(read_at));
+        let Some(channel) = channel else { return (Self { common, talk: None }, None) };
+        let (node, language) = (NodeId::random(&*entropy), Language { vault, life });
+        let (teller, witness) = Teller::new(node, language.clone(), channel.clone(), &common);
+        let listener = Listener { common: common.clone(), channel, language };
+        (Self { common, talk: Some((teller, listener)) }, Some(Box::new(witness)))
+    }
+
+    /// Runs until `stop` turns true.
+    pub(super) async fn run(self, stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        let (common, mut stopped) = (self.common, stop.clone());
+        tasks.spawn(kept_alive(move || common.clone().look_again_and_again()));
+        if let Some((teller, listener)) = self.talk {
+            let (teller, listener) = (Arc::new(teller), Arc::new(listener));
+            let last = teller.clone();
+            tasks.spawn(kept_alive(move || teller.clone().tell()));
+            tasks.spawn(kept_alive(move || listener.clone().listen()));
+            let _ = stopped.wait_for(|stop| *stop).await;
+            tasks.shutdown().await;
+            last.say_good_bye().await;
+        }
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }
+}
+
+/// Runs something that has no end. It begins again if it panics; until it is back, nobody vouches for anything.
+async fn kept_alive<F: Future<Output = ()> + Send + 'static>(begin: impl Fn() -> F) {
+    loop {
+        let mut task = JoinSet::new();
+        task.spawn(begin());
+        if let Some(Err(e)) = task.join_next().await {
+            tracing::error!(error = %e, "the revocation feed panicked, it begins again");
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+impl Common {
+    async fn look_again_and_again(self: Arc<Self>) {
+        let mut looks = Looks::default();
+        let mut tick = interval(PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.look_now.notified() => {}
+            }
+            self.look(&mut looks).await;
+        }
+    }
+
+    /// One look into the store.
+    async fn look(&self, looks: &mut Looks) {
+        self.vouch();
+        let look = looks.next(self.clock.now(), self.clock.monotonic(), self.life);
+        match timeout(PATIENCE, self.store.live_revocations(look.from)).await {
+            Ok(Ok(rows)) => {
+                self.take_over(rows).await;
+                looks.done(look);
+                self.metrics.revocation_poll(if look.all { "all" } else { "recent" });
+                self.know(|known| known.looked(look.mono));
+            }
+            Ok(Err(e)) => self.missed(looks, &e.to_string()),
+            Err(_) => self.missed(looks, "no answer in time"),
+        }
+    }
+
+    fn missed(&self, looks: &mut Looks, why: &str) {
+        looks.failed();
+        self.metrics.revocation_poll("failed");
+        tracing::warn!(error = why, "the store does not tell which sign-ins have ended, it is asked again");
+        self.vouch();
+    }
+
+    async fn take_over(&self, rows: Vec<Revocation>) {
+        for batch in rows.chunks(BATCH) {
+            let now = self.clock.now();
+            for row in batch {
+                let what = ended(*row);
+                if self.revocations.learn(what) {
+                    self.metrics.revocation_lag("poll", now.since(until(what).before(self.life)));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Something about what is known has changed.
+    fn know(&self, change: impl FnOnce(&mut Knowledge)) {
+        let mut known = self.knowledge.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut known);
+        self.vouch_for(&known);
+    }
+
+    /// Says so again, for a wall clock that was set meanwhile.
+    fn vouch(&self) {
+        self.know(|_| {});
+    }
+
+    fn vouch_for(&self, known: &Knowledge) {
+        let Some(until) = known.until() else { return };
+        let (wall, mono) = (self.clock.now(), self.clock.monotonic());
+        let moment = if until >= mono { wall.after(until - mono) } else { wall.before(mono - until) };
+        self.revocations.known_until(moment);
+        self.metrics.revocations_known(until >= mono);
+    }
+}
+
+/// A row of the store, as tokens are told.
+pub(super) fn ended(row: Revocation) -> Ended {
+    match row {
+        Revocation::Session { session, until } => Ended::Session { session, until },
+        Revocation::Account { account, before, until } => Ended::Account { account, through: before, until },
+    }
+}
+
+fn until(what: Ended) -> Timestamp {
+    match what {
+        Ended::Session { until, .. } | Ended::Account { until, .. } => until,
+    }
+}

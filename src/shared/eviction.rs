@@ -1,0 +1,50 @@
+//! A Redis that throws away any key when memory is short forgets counters that hold somebody back. Such a one is
+//! refused, at start. `INFO` tells the policy where `CONFIG` is forbidden, as it is at many providers.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{Away, Redis};
+
+/// At start there is time; nobody waits for an answer yet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// This Redis may evict any key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Redis has `maxmemory-policy {0}`: when memory is short it would forget who has tried too often; set it to \
+     noeviction or volatile-ttl"
+)]
+pub struct Evicts(String);
+
+impl Redis {
+    /// Looks at the eviction policy of every server that answers.
+    ///
+    /// # Errors
+    /// The outer error when Redis is away: nothing is known then.
+    pub async fn eviction(&self) -> Result<Result<(), Evicts>, Away> {
+        let mut cmd = redis::cmd("INFO");
+        cmd.arg("memory");
+        let info: Value = self.call("info", PATIENCE, cmd, || None).await?;
+        let mut texts = Vec::new();
+        collect(&info, &mut texts);
+        let evicting = texts.iter().filter_map(|t| policy(t)).find(|p| p.starts_with("allkeys-"));
+        Ok(evicting.map_or(Ok(()), |p| Err(Evicts(p.to_owned()))))
+    }
+}
+
+/// One text from one server, a map of them from a cluster.
+fn collect(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::BulkString(text) => texts.push(String::from_utf8_lossy(text).into_owned()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => texts.push(text.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
+        Value::Map(items) => items.iter().for_each(|(_, item)| collect(item, texts)),
+        _ => {}
+    }
+}
+
+fn policy(info: &str) -> Option<&str> {
+    info.lines().find_map(|line| line.trim_end().strip_prefix("maxmemory_policy:"))
+}

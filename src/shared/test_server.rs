@@ -1,0 +1,143 @@
+//! Redis servers for tests: each a process of its own on a free port, gone at the end.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Redis, Settings};
+use crate::metrics::Metrics;
+use crate::model::{Secret, SystemClock};
+
+/// A server without persistence. Killed, and its folder removed, when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    args: Vec<String>,
+    folder: tempfile::TempDir,
+}
+
+/// Where redis-server is; scripts/test installs it.
+pub(crate) fn program(name: &str) -> Command {
+    let folder = std::env::var("STAGEDOOR_TEST_REDIS_BIN").unwrap_or_else(|_| "/usr/bin".into());
+    let path = std::path::Path::new(&folder).join(name);
+    assert!(path.exists(), "there is no {}; `scripts/test` installs redis-server", path.display());
+    Command::new(path)
+}
+
+/// A port nobody listens on just now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With further arguments, such as `--maxmemory-policy allkeys-lru`.
+    pub(crate) fn with(args: &[&str]) -> Self {
+        Self::on(free_port(), args)
+    }
+
+    pub(crate) fn on(port: u16, args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        let child = Self::spawn(port, &args, folder.path());
+        let server = Self { child, port, args, folder };
+        server.wait();
+        server
+    }
+
+    fn spawn(port: u16, args: &[String], folder: &std::path::Path) -> Child {
+        let mut command = program("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        if !args.iter().any(|a| a == "--tls-port") {
+            command.args(["--port", &port.to_string()]);
+        }
+        command.args(args).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    fn wait(&self) {
+        for _ in 0..400 {
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("redis-server does not listen on {}", self.port);
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Sends a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// On the same port, without the data of before.
+    pub(crate) fn restart(&mut self) {
+        self.child = Self::spawn(self.port, &self.args, self.folder.path());
+        self.wait();
+    }
+
+    /// One command on a connection of its own; the answer as Redis writes it.
+    pub(crate) fn ask(&self, words: &[&str]) -> String {
+        Cli::new(self.port).ask(words)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A connection that speaks the protocol by hand, without a runtime.
+pub(crate) struct Cli(TcpStream);
+
+impl Cli {
+    pub(crate) fn new(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Self(stream)
+    }
+
+    /// The whole answer if it comes at once, which short ones do.
+    pub(crate) fn ask(&mut self, words: &[&str]) -> String {
+        let mut text = format!("*{}\r\n", words.len());
+        for word in words {
+            text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        self.0.write_all(text.as_bytes()).unwrap();
+        let mut answer = vec![0; 1 << 20];
+        let n = self.0.read(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..n]).into_owned()
+    }
+}
+
+/// Patient: what is tested with it is not the time-out.
+pub(crate) fn settings(url: &str) -> Settings {
+    Settings { url: Secret::new(url), ca: None, timeout: Duration::from_secs(2), prefix: "test:".into() }
+}
+
+pub(crate) fn client(url: &str) -> Redis {
+    open(&settings(url)).0
+}
+
+pub(crate) fn open(settings: &Settings) -> (Redis, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new());
+    (Redis::open(settings, Arc::new(SystemClock::new()), metrics.clone()).unwrap(), metrics)
+}

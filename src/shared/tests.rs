@@ -1,0 +1,1 @@
+//! On real servers: time-outs, restarts, failover, TLS.

@@ -1,0 +1,130 @@
+//! One row of the table: a fault under load, from the warm-up to the moment when all is well again.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::stage::Stage;
+use crate::flows_process::eventually;
+use crate::support::{Class, Load, Report, Upstream};
+
+/// A fault that is being measured.
+pub struct Row {
+    name: &'static str,
+    pub load: Load,
+    injected: Duration,
+    healed: Option<Duration>,
+    may_reroute: bool,
+    more: Map<String, Value>,
+}
+
+impl Row {
+    /// The load has run for a while, all was well, and now it fails.
+    pub fn inject(name: &'static str, stage: &Stage, fault: impl FnOnce()) -> Self {
+        let load = stage.load();
+        load.run_for(super::WARM);
+        let before = load.report();
+        assert!(before.noticed_after(Duration::ZERO).is_none(), "before the fault: {:?}", before.wrong());
+        let injected = load.now();
+        fault();
+        Self { name, load, injected, healed: None, may_reroute: false, more: Map::new() }
+    }
+
+    /// A gateway itself is what fails: people are sent to the other.
+    pub fn may_reroute(mut self) -> Self {
+        self.may_reroute = true;
+        self
+    }
+
+    /// How long it has been failing.
+    pub fn lasted(&self) -> Duration {
+        self.load.now() - self.injected
+    }
+
+    /// How long it has been mended.
+    pub fn healed_for(&self) -> Duration {
+        self.load.now() - self.healed.expect("healed")
+    }
+
+    /// One more figure for the line.
+    pub fn also(&mut self, name: &str, time: Duration) {
+        self.more.insert(name.to_owned(), json!(time.as_millis()));
+    }
+
+    /// What was wrong is mended.
+    pub fn heal(&mut self, mend: impl FnOnce()) {
+        mend();
+        self.healed = Some(self.load.now());
+    }
+
+    /// Waits until each class has had a good answer after its last bad one.
+    pub fn await_well(&self) {
+        let healed = self.healed.expect("healed");
+        eventually("all is well again", || {
+            let report = self.load.report();
+            report.is_well_since(healed + report.well_after(healed), 1).then_some(())
+        });
+    }
+
+    /// The load ends; asserts what must be so after any fault, and prints the line.
+    pub fn finish(self, stage: &mut Stage) -> Report {
+        let healed = self.healed.expect("healed");
+        self.await_well();
+        let (report, people) = self.load.finish();
+        stage.now_hold(people);
+        assert_eq!(
+            report.wrong(),
+            Vec::<String>::new(),
+            "{}: neither good nor a well-formed later",
+            self.name
+        );
+        assert!(self.may_reroute || report.rerouted() == 0, "{}: a gateway did not answer", self.name);
+        let violations = violations(&report, &stage.upstream);
+        print(self.name, &report, (self.injected, healed), violations.len(), self.more);
+        assert_eq!(violations, Vec::<String>::new(), "{}", self.name);
+        let secrets = stage.secrets();
+        for node in &stage.nodes {
+            node.assert_sound(&secrets);
+        }
+        stage.upstream.assert_readings_agree();
+        let ended = stage.database().count("sessions WHERE end_reason = 'reuse'");
+        assert_eq!(ended, 0, "{}: a family of refresh tokens was ended", self.name);
+        report
+    }
+}
+
+/// INV-6: what reached the application without a token that was valid; and what the load has seen.
+pub fn violations(report: &Report, upstream: &Upstream) -> Vec<String> {
+    let reached = upstream.since(0).into_iter().filter(|r| r.path().contains("/probe/"));
+    let reached = reached.map(|r| format!("INV-6: {} reached the application", r.target));
+    report.violations.iter().cloned().chain(reached).collect()
+}
+
+/// The line of the table; all times are those of the load.
+pub fn print(
+    name: &str,
+    report: &Report,
+    (injected, healed): (Duration, Duration),
+    violations: usize,
+    more: Map<String, Value>,
+) {
+    let tenth = |class| (report.good_percent(class) * 10.0).round() / 10.0;
+    let within = |class, percent| report.within(class, percent).as_millis();
+    let mut line = json!({
+        "fault": name,
+        "lasted_ms": (healed - injected).as_millis(),
+        "detect_ms": report.noticed_after(injected).map(|t| t.as_millis()),
+        "recover_ms": report.well_after(healed).as_millis(),
+        "honest_ok_pct": tenth(Class::Proxied),
+        "sensitive_ok_pct": tenth(Class::Sensitive),
+        "refresh_ok_pct": tenth(Class::Refresh),
+        "sign_in_ok_pct": tenth(Class::SignIn),
+        "p50_ms": within(Class::Proxied, 50),
+        "p99_ms": within(Class::Proxied, 99),
+        "sign_in_p99_ms": within(Class::SignIn, 99),
+        "requests": report.events.len(),
+        "violations": violations,
+    });
+    line.as_object_mut().expect("a table").extend(more);
+    println!("{line}");
+}

@@ -1,0 +1,177 @@
+//! A gateway as a process of its own: `stagedoor serve`, to be stopped, killed and started again. Several of them may
+//! share a folder, and with it the operator's secret.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::wire::{Answer, RawClient};
+use crate::flows_process::{Ports, Server, eventually};
+
+/// One gateway, running or not.
+pub struct Node {
+    folder: PathBuf,
+    name: String,
+    ports: Ports,
+    process: Mutex<Option<Server>>,
+}
+
+impl Node {
+    /// Not started yet. `PUBLIC` and `ADMIN` in `config` become its ports.
+    pub fn new(folder: &Path, name: &str, config: &str) -> Self {
+        Self::on(Ports::lease(2), folder, name, config)
+    }
+
+    /// The same on ports that were chosen before.
+    pub fn on(ports: Ports, folder: &Path, name: &str, config: &str) -> Self {
+        let text = config
+            .replace("PUBLIC", &ports.address(0).port().to_string())
+            .replace("ADMIN", &ports.address(1).port().to_string());
+        let node =
+            Self { folder: folder.to_owned(), name: name.to_owned(), ports, process: Mutex::default() };
+        std::fs::write(node.file("yaml"), text).expect("written");
+        node
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Server>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn file(&self, end: &str) -> PathBuf {
+        self.folder.join(format!("{}.{end}", self.name))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where people and programs connect.
+    pub fn public(&self) -> SocketAddr {
+        self.ports.address(0)
+    }
+
+    /// Where the operator connects.
+    pub fn admin(&self) -> SocketAddr {
+        self.ports.address(1)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stagedoor"));
+        command.args(args).arg("--config").arg(self.file("yaml")).current_dir(&self.folder);
+        command.env_remove("RUST_LOG").env_remove("STAGEDOOR_CONFIG");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs another command of the program with this configuration, to its end.
+    pub fn run(&self, args: &[&str], input: &str) -> Output {
+        let mut child = self.command(args).spawn().expect("it runs");
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Starts `serve` without waiting; its log goes on where it ended.
+    pub fn launch(&self) {
+        let log = OpenOptions::new().create(true).append(true).open(self.file("log")).expect("a log");
+        let mut command = self.command(&["serve"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        *self.process() = Some(Server(command.spawn().expect("it runs")));
+    }
+
+    /// Starts `serve` and waits until it answers.
+    pub fn start(&self) {
+        self.launch();
+        self.await_start();
+    }
+
+    /// Waits until what was launched answers.
+    pub fn await_start(&self) {
+        eventually("the gateway answers", || {
+            assert!(self.is_running(), "{} has stopped: {}", self.name, self.log());
+            self.answers().then_some(())
+        });
+    }
+
+    fn answers(&self) -> bool {
+        self.try_get(self.public(), "/auth/.well-known/jwks.json").is_some_and(|a| a.status == 200)
+    }
+
+    /// Whether the process is there (it may hang all the same).
+    pub fn is_running(&self) -> bool {
+        self.process().as_mut().is_some_and(|p| p.0.try_wait().expect("a child").is_none())
+    }
+
+    /// Sends a signal such as `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
+        self.process().as_ref().expect("it runs").signal(name);
+    }
+
+    /// `kill -9`, and gone.
+    pub fn kill(&self) {
+        self.process().take().expect("it runs").kill();
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.process().take().expect("it runs").exit_code()
+    }
+
+    /// What it has logged in all its lives.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.file("log")).unwrap_or_default()
+    }
+
+    /// What the operators' listener says about a path; `None` when there is no answer.
+    pub fn ask_admin(&self, path: &str) -> Option<Answer> {
+        self.try_get(self.admin(), path)
+    }
+
+    fn try_get(&self, to: SocketAddr, path: &str) -> Option<Answer> {
+        let mut client = RawClient::try_connect(to).ok()?;
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));
+        client.answer().ok()
+    }
+
+    /// Whether it takes traffic for the applications.
+    pub fn is_ready(&self) -> bool {
+        self.ask_admin("/readyz").is_some_and(|a| a.status == 200)
+    }
+
+    /// Whether it takes traffic for the applications; also where it does not tell that apart from accounts.
+    pub fn is_ready_or_cannot_tell(&self) -> bool {
+        self.ask_admin("/readyz/accounts").is_some_and(|a| a.status == 404) || self.is_ready()
+    }
+
+    /// Whether it can sign people in.
+    pub fn accounts_are_ready(&self) -> bool {
+        let told = self.ask_admin("/readyz/accounts").filter(|a| a.status != 404);
+        told.or_else(|| self.ask_admin("/readyz")).is_some_and(|a| a.status == 200)
+    }
+
+    /// The sum of a metric over the labels that contain `label`.
+    pub fn metric(&self, name: &str, label: &str) -> f64 {
+        let text = self.ask_admin("/metrics").expect("metrics").text();
+        let lines = text.lines().filter(|l| l.starts_with(name) && l.contains(label));
+        lines.map(|l| l.rsplit(' ').next().and_then(|v| v.parse::<f64>().ok()).expect("a number")).sum()
+    }
+
+    /// INV-5: it lives, and no panic has happened in any of its lives. INV-4: its log holds none of the secrets.
+    pub fn assert_sound(&self, secrets: &[(&str, String)]) {
+        assert!(self.is_running(), "INV-5: {} has stopped: {}", self.name, self.log());
+        assert!(self.answers(), "INV-5: {} does not answer", self.name);
+        assert_sound_log(&self.name, &self.log(), secrets);
+        assert!(self.metric("stagedoor_panics_total", "") < 0.5, "INV-5: a panic in {}", self.name);
+    }
+}
+
+/// What no log may say, whatever became of its process.
+pub fn assert_sound_log(name: &str, log: &str, secrets: &[(&str, String)]) {
+    assert!(!log.contains("panicked at"), "INV-5: {name}: {log}");
+    for (what, secret) in secrets {
+        assert!(secret.len() >= 6, "too short to look for: {what}");
+        assert!(!log.contains(secret.as_str()), "INV-4: {what} stands in the log of {name}");
+    }
+}
