@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::account::Accounts;
-use crate::jobs::Job;
+use crate::jobs::{Job, Scope};
 use crate::metrics::{Level, Metrics};
 use crate::model::Clock;
 use crate::proxy::Upstreams;
@@ -34,6 +34,10 @@ impl Job for Gauges {
         Duration::from_secs(15)
     }
 
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     async fn run(&self) -> Result<u64, String> {
         let set = |level, value| self.metrics.level(level, value);
         let hasher = self.accounts.hasher();
@@ -42,6 +46,10 @@ impl Job for Gauges {
         set(Level::Revocations, self.revocations.len() as u64);
         for (name, well) in self.upstreams.well() {
             self.metrics.upstream(name, well);
+        }
+        if let Some(c) = self.store.connections() {
+            let states = [("busy", c.busy), ("idle", c.idle), ("waiting", c.waiting), ("most", c.most)];
+            states.into_iter().for_each(|(state, count)| self.metrics.store_connections(state, count));
         }
         self.metrics.measure_process();
         let now = self.clock.now();

@@ -14,6 +14,7 @@ mod codes;
 mod devices;
 pub mod engine;
 mod error;
+mod job_runs;
 mod levels;
 mod links;
 mod lockouts;
@@ -47,6 +48,7 @@ pub use challenges::*;
 pub use codes::*;
 pub use devices::*;
 pub use error::StoreError;
+pub use job_runs::Claim;
 pub use levels::MailLevels;
 pub use links::*;
 pub use lockouts::*;
@@ -65,6 +67,7 @@ pub use value::{Row, Value};
 
 use crate::metrics::Metrics;
 use crate::model::Clock;
+pub use engine::Connections;
 use engine::{Engine, Statement};
 
 /// The store. Clones share one database.
@@ -159,7 +162,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read("SELECT 1", Vec::new()).await.map(drop)
+        self.engine.ping().await
+    }
+
+    /// How busy the connections to a server are; `None` for a store that has no server.
+    #[must_use]
+    pub fn connections(&self) -> Option<Connections> {
+        self.engine.connections()
     }
 
     /// Told each time a committed transaction has put a mail into the outbox.
