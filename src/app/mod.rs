@@ -5,7 +5,8 @@
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
 //! - `operator`: the separate listener · `reload`: new rules · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
-//! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
+//! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date ·
+//!   `transfer`: the store moved or copied
 
 mod assemble;
 mod error;
@@ -21,6 +22,7 @@ mod reload;
 mod renew;
 mod schema;
 mod server;
+mod transfer;
 
 pub use assemble::{Gateway, Office, Surroundings};
 pub use error::StartError;
@@ -28,5 +30,6 @@ pub use keys::{KeyChange, KeyKeeper, KeyStatus};
 pub use mail_test::{TestMail, TestMailError, test_mail};
 pub use schema::migrate;
 pub use server::Running;
+pub use transfer::{CopyError, backup, transfer};
 
-pub use crate::store::Migrated;
+pub use crate::store::{Migrated, Moved};

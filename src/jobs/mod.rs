@@ -132,7 +132,8 @@ impl Jobs {
     pub async fn run(self, stop: watch::Receiver<bool>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) {
         let mut tasks = JoinSet::new();
         for job in self.list {
-            let node = schedule::Node { store: self.store.clone(), metrics: metrics.clone(), clock: clock.clone() };
+            let node =
+                schedule::Node { store: self.store.clone(), metrics: metrics.clone(), clock: clock.clone() };
             let stop = stop.clone();
             tasks.spawn(async move { node.repeat(job, stop).await });
         }

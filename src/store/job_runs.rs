@@ -28,12 +28,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer; nobody may have the run then.
-    pub async fn claim_job(
-        &self,
-        name: &str,
-        period: Duration,
-        now: Timestamp,
-    ) -> Result<Claim, StoreError> {
+    pub async fn claim_job(&self, name: &str, period: Duration, now: Timestamp) -> Result<Claim, StoreError> {
         let mut tx = Tx::new();
         let taken = tx.push(TAKE, params![name, now, now.after(period), now.after(period * FAR)]);
         let due = tx.push("SELECT due_at FROM job_runs WHERE name = $1", params![name]);

@@ -33,9 +33,11 @@ mod signing_keys;
 #[cfg(test)]
 mod tests;
 mod totp;
+mod transfer;
 mod tx;
 mod value;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -61,6 +63,7 @@ pub use sessions::*;
 pub use settings::{Migrated, PostgresSettings, Settings};
 pub use signing_keys::SigningKeyRow;
 pub use totp::TotpRow;
+pub use transfer::{Moved, Snapshot, TransferError};
 pub use tx::Tx;
 pub(crate) use value::params;
 pub use value::{Row, Value};
@@ -102,6 +105,14 @@ impl Store {
             Settings::Sqlite { path } => engine::sqlite::Sqlite::migrate(path),
             Settings::Postgres(settings) => engine::postgres::Postgres::migrate(settings),
         }
+    }
+
+    /// Copies a SQLite store, which may be in use, to a new file; the file's size in bytes. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no such store, or the file is there already or cannot be written.
+    pub fn backup(path: &Path, to: &Path) -> Result<u64, StoreError> {
+        engine::sqlite::backup(path, to)
     }
 
     /// An empty store for a test.

@@ -8,6 +8,7 @@ mod run;
 mod schema;
 #[cfg(test)]
 pub(super) mod scratch;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use crate::store::{Row, StoreError, Value};
 
 pub(in crate::store) use connect::check;
 use door::{Asker, Door};
+pub(in crate::store) use target::Target;
 
 /// How long one statement may take before the server gives it up.
 const STATEMENT: Duration = Duration::from_secs(2);
