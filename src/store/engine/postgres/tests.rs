@@ -39,6 +39,29 @@ fn nodes_that_start_at_once_migrate_once() {
     assert_eq!(all.iter().filter(|m| m.from == 0).count(), 1, "{all:?}");
 }
 
+/// The third migration meets a table of its name, as after a step that was done by hand.
+#[test]
+fn case_5_37_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again() {
+    let schema = Schema::new();
+    let url = schema.url();
+    let to_the_second = async {
+        let (mut client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let second = refinery::Target::Version(2);
+        migrate::runner().unwrap().set_target(second).run_async(&mut client).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(to_the_second);
+    run(&url, "CREATE TABLE job_runs (odd TEXT)").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(refusal(&url), StoreError::Migration(_)));
+    }
+    run(&url, "DROP TABLE job_runs").unwrap();
+    let to = migrate::latest();
+    assert_eq!(Postgres::migrate(&settings(&url)), Ok(Migrated { from: 2, to }));
+}
+
 #[test]
 fn a_newer_schema_is_refused() {
     let schema = Schema::new();

@@ -164,6 +164,28 @@ fn a_newer_schema_is_refused() {
     assert_eq!(refusal(&path), StoreError::NewerSchema { found: 9999, known });
 }
 
+/// The third migration meets a table of its name, as after a step that was done by hand.
+#[test]
+fn case_5_37_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again() {
+    let (_dir, path) = place();
+    let mut db = Connection::open(&path).unwrap();
+    let second = refinery::Target::Version(2);
+    crate::store::migrate::runner().unwrap().set_target(second).run(&mut db).unwrap();
+    db.execute_batch("CREATE TABLE job_runs (odd TEXT)").unwrap();
+    let schema = |db: &Connection| -> Vec<String> {
+        let mut all =
+            db.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let before = schema(&db);
+    assert!(matches!(refusal(&path), StoreError::Migration(_)));
+    assert_eq!(schema(&db), before);
+    db.execute_batch("DROP TABLE job_runs").unwrap();
+    drop(db);
+    let to = crate::store::migrate::latest();
+    assert_eq!(Sqlite::migrate(&path), Ok(crate::store::Migrated { from: 2, to }));
+}
+
 #[test]
 fn another_programs_file_is_refused() {
     let (_dir, path) = place();
