@@ -66,7 +66,7 @@ fn copy(file: &str, url: &str) -> Result<(), Failure> {
     let begun = clock.monotonic();
     let moved = Snapshot::open(file.as_ref())?.copy(&to, &mut |_| ())?;
     let rows: u64 = moved.iter().map(|moved| moved.rows).sum();
-    println!("{rows} rows were copied in {:.1} s", (clock.monotonic() - begun).as_secs_f64());
+    println!("{rows} rows were copied in {:.1} s", clock.monotonic().saturating_sub(begun).as_secs_f64());
     Ok(())
 }
 
@@ -93,18 +93,17 @@ impl Subject {
         let from = SessionId::random(&SystemEntropy);
         let sql = "SELECT s.id, s.account_id, s.refresh_hash, a.email FROM sessions s JOIN accounts a ON a.id = s.account_id
                    WHERE s.id > $1 ORDER BY s.id LIMIT 1";
-        loop {
-            let rows = self.store.read(sql, vec![from.into()]).await?;
-            let rows = if rows.is_empty() { self.store.read(sql, vec!["".into()]).await? } else { rows };
-            let Some(row) = rows.first() else { return Err("the store is empty".into()) };
-            let session = row.parse(0)?;
-            return Ok(Somebody {
-                session,
-                account: row.parse(1)?,
-                hash: row.array(2)?,
-                email: Email::parse(row.text(3)?)?,
-            });
+        let mut rows = self.store.read(sql, vec![from.into()]).await?;
+        if rows.is_empty() {
+            rows = self.store.read(sql, vec!["".into()]).await?;
         }
+        let row = rows.first().ok_or("the store is empty")?;
+        Ok(Somebody {
+            session: row.parse(0)?,
+            account: row.parse(1)?,
+            hash: row.array(2)?,
+            email: Email::parse(row.text(3)?)?,
+        })
     }
 
     async fn ask(&self, question: Question, who: &Somebody) -> Result<(), Failure> {
@@ -229,7 +228,7 @@ async fn compare(subjects: &[Subject; 2], question: Question) -> Result<[Duratio
             let begun = clock.monotonic();
             subjects[which].ask(question, &who).await?;
             if n >= WARM {
-                took[which].push(clock.monotonic() - begun);
+                took[which].push(clock.monotonic().saturating_sub(begun));
             }
         }
     }

@@ -49,7 +49,9 @@ impl Job for Gauges {
         }
         if let Some(c) = self.store.connections() {
             let states = [("busy", c.busy), ("idle", c.idle), ("waiting", c.waiting), ("most", c.most)];
-            states.into_iter().for_each(|(state, count)| self.metrics.store_connections(state, count));
+            for (state, count) in states {
+                self.metrics.store_connections(state, count);
+            }
         }
         self.metrics.measure_process();
         let now = self.clock.now();

@@ -270,7 +270,7 @@ fn everything_goes_on(site: &Site, hands: &Hands) {
 #[test]
 fn a_store_in_use_is_copied_to_a_file_and_refused_where_it_makes_no_sense() {
     let site = Site::new();
-    let _server = site.serve();
+    let server = site.serve();
     site.create_user("ada@example.org", "admin");
     let (_, token) = tokens(&sign_in(&site.client(), "ada@example.org"));
     let copied = site.run(&["backup", "copy.db", "--json"], "");
@@ -281,7 +281,7 @@ fn a_store_in_use_is_copied_to_a_file_and_refused_where_it_makes_no_sense() {
     refused(&site, &["backup", "no/folder/copy.db"], &["no/folder"]);
 
     // The copy serves in place of the store.
-    drop(_server);
+    drop(server);
     for end in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(site.path(&format!("site.db{end}")));
     }
