@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::account::Accounts;
-use crate::jobs::Job;
+use crate::jobs::{Job, Scope};
 use crate::metrics::{Level, Metrics};
 use crate::model::Clock;
 use crate::proxy::{Tls, Upstreams};
@@ -35,6 +35,10 @@ impl Job for Gauges {
         Duration::from_secs(15)
     }
 
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     async fn run(&self) -> Result<u64, String> {
         let set = |level, value| self.metrics.level(level, value);
         let hasher = self.accounts.hasher();
@@ -46,6 +50,12 @@ impl Job for Gauges {
         }
         if let Some(tls) = &self.tls {
             set(Level::CertificateExpires, u64::try_from(tls.expires().secs()).unwrap_or(0));
+        }
+        if let Some(c) = self.store.connections() {
+            let states = [("busy", c.busy), ("idle", c.idle), ("waiting", c.waiting), ("most", c.most)];
+            for (state, count) in states {
+                self.metrics.store_connections(state, count);
+            }
         }
         self.metrics.measure_process();
         let now = self.clock.now();

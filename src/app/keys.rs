@@ -215,7 +215,7 @@ fn row(key: StoredKey) -> SigningKeyRow {
     SigningKeyRow { kid, algorithm, sealed_private, created_at, retired_at }
 }
 
-fn stored(row: SigningKeyRow) -> StoredKey {
+pub(super) fn stored(row: SigningKeyRow) -> StoredKey {
     let SigningKeyRow { kid, algorithm, sealed_private, created_at, retired_at } = row;
     StoredKey { kid, algorithm, sealed_private, created_at, retired_at }
 }

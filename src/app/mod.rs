@@ -7,7 +7,8 @@
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
 //! - `feed`: what other nodes have ended
 //! - `counters`: limits and turns, over the shared Redis if there is one
-//! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date
+//! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date ·
+//!   `transfer`: the store moved or copied
 
 mod assemble;
 mod counters;
@@ -26,6 +27,7 @@ mod reload;
 mod renew;
 mod schema;
 mod server;
+mod transfer;
 mod watch;
 
 pub use assemble::{Gateway, Office, Surroundings};
@@ -34,5 +36,6 @@ pub use keys::{KeyChange, KeyKeeper, KeyStatus};
 pub use mail_test::{TestMail, TestMailError, test_mail};
 pub use schema::migrate;
 pub use server::Running;
+pub use transfer::{CopyError, backup, transfer};
 
-pub use crate::store::Migrated;
+pub use crate::store::{Migrated, Moved};

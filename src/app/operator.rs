@@ -41,12 +41,16 @@ fn summary(m: &mail::Outgoing) -> MailSummary {
     MailSummary { id: m.id.clone(), to: m.to.clone(), subject: m.subject.clone(), at: m.at.to_string() }
 }
 
-/// Whether the store answers, found out by a task and read by the readiness page.
-pub(super) fn readiness(
-    store: Store,
-    drain: Arc<Drain>,
-    tasks: &Runtime,
-) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+/// Whether something may be expected of this process; else the reason.
+type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Whether requests may come: what a valid token needs is in memory, so only the end of the process matters.
+pub(super) fn proxies(drain: Arc<Drain>) -> Ready {
+    Arc::new(move || if drain.has_begun() { Err("stopping".into()) } else { Ok(()) })
+}
+
+/// Whether people can sign in, register and refresh as well: the store answers. A task finds out, pages only look.
+pub(super) fn serves_accounts(store: Store, drain: Arc<Drain>, tasks: &Runtime) -> Ready {
     let (told, state) = watch::channel(Ok(()));
     tasks.spawn(async move {
         while !told.is_closed() {
@@ -55,7 +59,8 @@ pub(super) fn readiness(
             tokio::time::sleep(READINESS_PERIOD).await;
         }
     });
-    Arc::new(move || if drain.has_begun() { Err("stopping".into()) } else { state.borrow().clone() })
+    let proxies = proxies(drain);
+    Arc::new(move || proxies().and_then(|()| state.borrow().clone()))
 }
 
 /// Serves until `stop` turns true.

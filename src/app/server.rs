@@ -150,7 +150,8 @@ impl Gateway {
                 Arc::new(operator::Kept { mails: m.clone(), from }) as _
             }),
             metrics: Arc::new(move || metrics.render()),
-            ready: operator::readiness(store, self.drain.clone(), &self.runtime),
+            ready: operator::proxies(self.drain.clone()),
+            accounts_ready: operator::serves_accounts(store, self.drain.clone(), &self.runtime),
             reload,
         }
     }

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::reload::Reloader;
 use crate::config;
-use crate::jobs::Job;
+use crate::jobs::{Job, Scope};
 
 /// The contents of all files; `None`: it cannot be read.
 type Contents = Vec<Option<Vec<u8>>>;
@@ -73,6 +73,10 @@ fn read(files: &[PathBuf]) -> Contents {
 impl Job for FileWatch {
     fn name(&self) -> &'static str {
         "file_watch"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Node
     }
 
     /// A change takes effect within two of these.

@@ -1,6 +1,7 @@
 //! The commands. Each is a file: arguments in, text out, exit code back (0 done, 1 the answer is no, 2 it could not be
 //! done).
 
+mod backup;
 pub mod check;
 mod demo;
 pub mod explain;
@@ -41,6 +42,7 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Migrate(migrate::MigrateArgs),
+    Backup(backup::BackupArgs),
     #[command(subcommand)]
     User(user::UserCommand),
     #[command(subcommand)]
@@ -65,6 +67,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(args) => check::run(&cli.config, args),
         Command::Explain(args) => explain::run(&cli.config, args),
         Command::Migrate(args) => migrate::run(&cli.config, args),
+        Command::Backup(args) => backup::run(&cli.config, args),
         Command::User(user::UserCommand::Create(args)) => user::create(&cli.config, args),
         Command::Mail(mail::MailCommand::Test(args)) => mail::test(&cli.config, args),
         Command::Keys(command) => keys::run(&cli.config, command),

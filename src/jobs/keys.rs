@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Job;
+use super::{Job, Scope};
 
 /// Whoever holds the keys of a running gateway.
 #[async_trait]
@@ -54,6 +54,10 @@ impl Job for KeyWatch {
     /// An emergency removal takes effect within this time on every node; the table has a handful of rows.
     fn period(&self) -> Duration {
         Duration::from_secs(2)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Node
     }
 
     async fn run(&self) -> Result<u64, String> {

@@ -1,6 +1,9 @@
 //! What has to be done from time to time. One file for each job, with its period and why things are kept as long as they
 //! are; this page lists them all.
 //!
+//! Nodes that share a store share the work: a job with [`Scope::Cluster`] is run by whichever node takes it first, once in
+//! each period (`schedule`). What belongs to a process, each node does for itself; those are marked below.
+//!
 //! | job | every | keeps |
 //! |---|---|---|
 //! | `codes` | 10 min | links and codes until they have expired |
@@ -15,9 +18,11 @@
 //! | `attempts` | 1 h | sign-in attempts for 180 days |
 //! | `audit` | 1 h | audit entries for a year |
 //! | `revocations` | 1 min | until the last revoked token has expired |
+//! | `held_revocations` (each node) | 1 min | the same, in memory |
 //! | `key_rotation` | 10 min | signing keys until their last token has expired |
-//! | `key_watch` | 2 s | nothing: takes over what other nodes and the command line changed |
+//! | `key_watch` (each node) | 2 s | nothing: takes over what other nodes and the command line changed |
 //! | `outbox` | 1 h | the envelopes of sent and given-up mails for 30 days, the contents of given-up ones for 7 |
+//! | `gauges` (each node, in `app`) | 15 s | nothing: measures levels |
 
 mod attempts;
 mod audit;
@@ -30,6 +35,7 @@ mod keys;
 mod lockouts;
 mod outbox;
 mod revocations;
+mod schedule;
 mod sessions;
 mod unverified;
 mod used_codes;
@@ -58,6 +64,11 @@ pub trait Job: Send + Sync + 'static {
     /// How often.
     fn period(&self) -> Duration;
 
+    /// Who does it: one node for all, unless it says otherwise.
+    fn scope(&self) -> Scope {
+        Scope::Cluster
+    }
+
     /// Does it once; returns how many rows went.
     ///
     /// # Errors
@@ -65,8 +76,20 @@ pub trait Job: Send + Sync + 'static {
     async fn run(&self) -> Result<u64, String>;
 }
 
+/// Who does a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One of the nodes that share a store. It must be safe to run twice: a node may be slow, or its clock wrong.
+    Cluster,
+    /// Every node for itself.
+    Node,
+}
+
 /// All jobs of a gateway.
-pub struct Jobs(Vec<Arc<dyn Job>>);
+pub struct Jobs {
+    list: Vec<Arc<dyn Job>>,
+    store: Store,
+}
 
 /// The list.
 #[must_use]
@@ -76,53 +99,51 @@ pub fn all(
     revocations: &Arc<Revocations>,
     clock: &Arc<dyn Clock>,
 ) -> Jobs {
-    Jobs(vec![
+    let (s, c) = (|| store.clone(), || clock.clone());
+    let list: Vec<Arc<dyn Job>> = vec![
         Arc::new(codes::Codes(accounts.clone())),
         Arc::new(sessions::Sessions(accounts.clone())),
         Arc::new(unverified::Unverified(accounts.clone())),
         Arc::new(closed_accounts::ClosedAccounts(accounts.clone())),
         Arc::new(lockouts::Lockouts(accounts.clone())),
         Arc::new(attempts::Attempts(accounts.clone())),
-        Arc::new(audit::Audit { store: store.clone(), clock: clock.clone() }),
-        Arc::new(revocations::Ended {
-            store: store.clone(),
-            live: revocations.clone(),
-            clock: clock.clone(),
-        }),
-        Arc::new(challenges::Challenges { store: store.clone(), clock: clock.clone() }),
-        Arc::new(devices::Devices { store: store.clone(), clock: clock.clone() }),
-        Arc::new(idle_sessions::IdleSessions { store: store.clone(), clock: clock.clone() }),
-        Arc::new(used_codes::UsedCodes { store: store.clone(), clock: clock.clone() }),
-        Arc::new(outbox::Outbox { store: store.clone(), clock: clock.clone() }),
-    ])
+        Arc::new(audit::Audit { store: s(), clock: c() }),
+        Arc::new(revocations::Ended { store: s(), clock: c() }),
+        Arc::new(revocations::Held { live: revocations.clone(), clock: c() }),
+        Arc::new(challenges::Challenges { store: s(), clock: c() }),
+        Arc::new(devices::Devices { store: s(), clock: c() }),
+        Arc::new(idle_sessions::IdleSessions { store: s(), clock: c() }),
+        Arc::new(used_codes::UsedCodes { store: s(), clock: c() }),
+        Arc::new(outbox::Outbox { store: s(), clock: c() }),
+    ];
+    Jobs { list, store: s() }
 }
 
 impl Jobs {
     /// One more, which only the composition root can make.
     #[must_use]
     pub fn and(mut self, job: impl Job) -> Self {
-        self.0.push(Arc::new(job));
+        self.list.push(Arc::new(job));
         self
     }
 
     /// Runs each job on its period until `stop` turns true. Each has a task of its own: one that fails, or panics, is
     /// counted and comes again, and the others do not notice.
-    ///
-    /// Every node runs all of them; all are safe to run twice. Once nodes share a store, the lease that picks the one
-    /// that runs them belongs here, around [`attempt`].
     pub async fn run(self, stop: watch::Receiver<bool>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) {
         let mut tasks = JoinSet::new();
-        for job in self.0 {
-            let (stop, metrics, clock) = (stop.clone(), metrics.clone(), clock.clone());
-            tasks.spawn(async move { repeat(job, stop, &metrics, &*clock).await });
+        for job in self.list {
+            let node =
+                schedule::Node { store: self.store.clone(), metrics: metrics.clone(), clock: clock.clone() };
+            let stop = stop.clone();
+            tasks.spawn(async move { node.repeat(job, stop).await });
         }
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Runs each job once; for tests and the command line. Returns name and count of each.
+    /// Runs each job once, whoever's turn it is; for tests. Returns name and count of each.
     pub async fn once(&self) -> Vec<(&'static str, Result<u64, String>)> {
         let mut done = Vec::new();
-        for job in &self.0 {
+        for job in &self.list {
             done.push((job.name(), job.run().await));
         }
         done
@@ -143,41 +164,6 @@ where
             return Ok(total);
         }
     }
-}
-
-async fn repeat(job: Arc<dyn Job>, mut stop: watch::Receiver<bool>, metrics: &Metrics, clock: &dyn Clock) {
-    loop {
-        attempt(&job, metrics, clock).await;
-        tokio::select! {
-            () = tokio::time::sleep(job.period()) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
-/// One run, in a task of its own so that a panic stays in it.
-async fn attempt(job: &Arc<dyn Job>, metrics: &Metrics, clock: &dyn Clock) {
-    let begun = clock.monotonic();
-    let work = job.clone();
-    let outcome = match tokio::spawn(async move { work.run().await }).await {
-        Ok(Ok(count)) => {
-            if count > 0 {
-                tracing::info!(job = job.name(), count, "job done");
-            }
-            "done"
-        }
-        Ok(Err(e)) => {
-            tracing::warn!(job = job.name(), error = e, "job failed, it comes again");
-            "failed"
-        }
-        // A runtime that ends takes its tasks with it; that is no fault.
-        Err(e) if e.is_cancelled() => return,
-        Err(e) => {
-            tracing::error!(job = job.name(), error = %e, "job panicked, it comes again");
-            "panicked"
-        }
-    };
-    metrics.job(job.name(), outcome, clock.monotonic().saturating_sub(begun));
 }
 
 #[cfg(test)]

@@ -23,6 +23,10 @@ impl Job for Told {
         Duration::from_millis(1)
     }
 
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     async fn run(&self) -> Result<u64, String> {
         self.2.fetch_add(1, Ordering::SeqCst);
         match self.1 {
@@ -37,7 +41,7 @@ impl Job for Told {
 async fn a_job_that_panics_or_fails_is_counted_and_comes_again_and_stops_no_other() {
     let runs: [Arc<AtomicUsize>; 3] = Default::default();
     let [works, fails, panics] = runs.clone();
-    let jobs = Jobs(Vec::new())
+    let jobs = Jobs { list: Vec::new(), store: Store::scratch() }
         .and(Told("panics", Fate::Panics, panics))
         .and(Told("fails", Fate::Fails, fails))
         .and(Told("works", Fate::Works, works));

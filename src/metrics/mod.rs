@@ -45,6 +45,7 @@ pub struct Metrics {
     hashing: HistogramVec,
     store: HistogramVec,
     store_errors: IntCounterVec,
+    store_connections: IntGaugeVec,
     job_runs: IntCounterVec,
     job_time: HistogramVec,
     reload_ok: IntGauge,
@@ -172,6 +173,11 @@ impl Metrics {
                 "stagedoor_store_errors_total",
                 "Failures of the store.",
                 &["operation"],
+            ),
+            store_connections: m.gauges(
+                "stagedoor_store_connections",
+                "Connections to the store's server, and who waits for one.",
+                &["state"],
             ),
             job_runs: m.counters("stagedoor_job_runs_total", "Runs of jobs.", &["job", "outcome"]),
             job_time: m.times("stagedoor_job_duration_seconds", "Time of jobs.", &["job"], RARE),
@@ -304,6 +310,11 @@ impl Metrics {
         if !ok {
             self.store_errors.with_label_values(&[operation]).inc();
         }
+    }
+
+    /// The connections to the store's server: `busy`, `idle`, `waiting` (for one), `most` (there may be).
+    pub fn store_connections(&self, state: &'static str, count: usize) {
+        self.store_connections.with_label_values(&[state]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A job ran: `done`, `failed` or `panicked`.

@@ -14,6 +14,7 @@ mod codes;
 mod devices;
 pub mod engine;
 mod error;
+mod job_runs;
 mod levels;
 mod links;
 mod lockouts;
@@ -32,9 +33,11 @@ mod signing_keys;
 #[cfg(test)]
 mod tests;
 mod totp;
+mod transfer;
 mod tx;
 mod value;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -47,6 +50,7 @@ pub use challenges::*;
 pub use codes::*;
 pub use devices::*;
 pub use error::StoreError;
+pub use job_runs::Claim;
 pub use levels::MailLevels;
 pub use links::*;
 pub use lockouts::*;
@@ -59,12 +63,14 @@ pub use sessions::*;
 pub use settings::{Migrated, PostgresSettings, Settings};
 pub use signing_keys::SigningKeyRow;
 pub use totp::TotpRow;
+pub use transfer::{Moved, Snapshot, TransferError};
 pub use tx::Tx;
 pub(crate) use value::params;
 pub use value::{Row, Value};
 
 use crate::metrics::Metrics;
 use crate::model::Clock;
+pub use engine::Connections;
 use engine::{Engine, Statement};
 
 /// The store. Clones share one database.
@@ -99,6 +105,14 @@ impl Store {
             Settings::Sqlite { path } => engine::sqlite::Sqlite::migrate(path),
             Settings::Postgres(settings) => engine::postgres::Postgres::migrate(settings),
         }
+    }
+
+    /// Copies a SQLite store, which may be in use, to a new file; the file's size in bytes. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no such store, or the file is there already or cannot be written.
+    pub fn backup(path: &Path, to: &Path) -> Result<u64, StoreError> {
+        engine::sqlite::backup(path, to)
     }
 
     /// An empty store for a test.
@@ -159,7 +173,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read("SELECT 1", Vec::new()).await.map(drop)
+        self.engine.ping().await
+    }
+
+    /// How busy the connections to a server are; `None` for a store that has no server.
+    #[must_use]
+    pub fn connections(&self) -> Option<Connections> {
+        self.engine.connections()
     }
 
     /// Told each time a committed transaction has put a mail into the outbox.

@@ -19,15 +19,16 @@ pub struct SigningKeyRow {
     pub retired_at: Option<Timestamp>,
 }
 
+/// Every key, oldest first.
+pub(super) const ALL: &str = "SELECT kid, algorithm, sealed_private, created_at, retired_at FROM signing_keys ORDER BY created_at, kid";
+
 impl Store {
     /// Every key that is kept, oldest first.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>, StoreError> {
-        let sql = "SELECT kid, algorithm, sealed_private, created_at, retired_at FROM signing_keys
-                   ORDER BY created_at, kid";
-        self.read(sql, Vec::new()).await?.iter().map(read).collect()
+        self.read(ALL, Vec::new()).await?.iter().map(read).collect()
     }
 
     /// Adds `key` behind the key `follows` (`None`: as the very first one) and retires that one. `false`, and
@@ -94,7 +95,7 @@ impl Tx {
 
 const RETIRE: &str = "UPDATE signing_keys SET retired_at = $2 WHERE kid = $1 AND retired_at IS NULL";
 
-fn read(row: &Row) -> Result<SigningKeyRow, StoreError> {
+pub(super) fn read(row: &Row) -> Result<SigningKeyRow, StoreError> {
     Ok(SigningKeyRow {
         kid: row.string(0)?,
         algorithm: row.string(1)?,

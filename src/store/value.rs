@@ -92,6 +92,12 @@ impl Row {
         Self(columns)
     }
 
+    /// All columns.
+    #[must_use]
+    pub fn values(&self) -> &[Value] {
+        &self.0
+    }
+
     /// The column as it came.
     pub fn value(&self, column: usize) -> Result<&Value, StoreError> {
         self.0.get(column).ok_or_else(|| StoreError::Shape(format!("column {column} is missing")))

@@ -72,7 +72,7 @@ fn c_08_so_does_the_answer_for_an_upstream_that_is_away() {
 #[test]
 fn c_08_the_operators_listener_carries_them_too() {
     let app = TestApp::start();
-    for path in ["/metrics", "/healthz", "/readyz", "/", "/nothing", "/mailbox/none"] {
+    for path in ["/metrics", "/healthz", "/readyz", "/readyz/accounts", "/", "/nothing", "/mailbox/none"] {
         let mut client = RawClient::connect(app.admin_address());
         let host = app.admin_address();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: https://evil.example\r\n\r\n"));

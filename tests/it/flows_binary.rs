@@ -26,7 +26,7 @@ fn expect(site: &Site, args: &[&str], code: i32, words: &[&str]) {
 }
 
 /// The activation link in a mail file: quoted-printable, in the plain text.
-fn link_in(mail: &str, url: &str) -> String {
+pub fn link_in(mail: &str, url: &str) -> String {
     let text = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
     let start = text.find(&format!("{url}/auth/verify-email/")).unwrap_or_else(|| panic!("no link: {text}"));
     text[start + url.len()..].split_whitespace().next().unwrap().to_owned()

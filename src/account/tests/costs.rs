@@ -2,7 +2,8 @@
 //! the statements it runs, and these must not depend on whether there is an account, or on its state.
 
 use async_trait::async_trait;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, Weak};
 
 use super::*;
 use crate::store::engine::{Engine, Statement};
@@ -25,6 +26,62 @@ impl Engine for Noting {
         self.seen.lock().unwrap().extend(statements.iter().map(|s| s.sql));
         self.engine.transaction(statements).await
     }
+}
+
+/// Fails when a password is hashed while a statement runs.
+struct Idle {
+    engine: Arc<dyn Engine>,
+    accounts: Arc<OnceLock<Weak<Accounts>>>,
+    statements: Arc<AtomicUsize>,
+}
+
+impl Idle {
+    /// Hashes that run, and that are done.
+    fn hashes(&self) -> (usize, u64) {
+        let accounts = self.accounts.get().and_then(Weak::upgrade);
+        accounts.map_or((0, 0), |a| (a.hasher().running(), a.hasher().completed()))
+    }
+
+    fn check(&self, before: (usize, u64)) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(before.0, 0, "a statement begins while a password is hashed");
+        assert_eq!(before, self.hashes(), "a password is hashed while the store is at work");
+    }
+}
+
+#[async_trait]
+impl Engine for Idle {
+    async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let before = self.hashes();
+        let answer = self.engine.read(sql, params).await;
+        self.check(before);
+        answer
+    }
+
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
+        let before = self.hashes();
+        let answer = self.engine.transaction(statements).await;
+        self.check(before);
+        answer
+    }
+}
+
+/// A hash takes as long as a hundred transactions: whoever held a connection meanwhile would empty the pool.
+#[tokio::test]
+async fn case_5_8_no_statement_and_no_transaction_spans_a_hash() {
+    let (accounts, statements) = (Arc::new(OnceLock::new()), Arc::new(AtomicUsize::new(0)));
+    let engine = crate::store::engine::scratch();
+    let idle = Idle { engine, accounts: accounts.clone(), statements: statements.clone() };
+    // Slow enough to be seen.
+    let house = House::over(Store::over(Arc::new(idle)), Timestamp::from_secs(1_800_000_000), |s| {
+        (s.password.argon2.memory_kib, s.password.argon2.iterations) = (4096, 2);
+    });
+    accounts.set(Arc::downgrade(&house.accounts)).unwrap();
+    house.member(MINE).await;
+    house.login(MINE, GOOD).await.unwrap();
+    assert_eq!(word(&house.login(MINE, "Wrong-Word-1").await), "wrong");
+    assert_eq!(word(&house.login("unknown@example.org", GOOD).await), "wrong");
+    assert!(house.accounts.hasher().completed() >= 4 && statements.load(Ordering::Relaxed) > 8);
 }
 
 type Seen = Arc<Mutex<Vec<&'static str>>>;

@@ -164,9 +164,9 @@ pub(in crate::config) static STORE: Section = Section {
         key("ca", Words, Nothing, "With PostgreSQL: a PEM file with further authorities to trust."),
         key(
             "connections",
-            Number(2, 1000),
+            Number(3, 1000),
             Text("16"),
-            "With PostgreSQL: how many connections this process makes at most.",
+            "With PostgreSQL: how many connections this process makes at most. One of them only asks whether the server answers.",
         ),
     ],
 };

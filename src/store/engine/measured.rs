@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Engine, Statement};
+use super::{Connections, Engine, Statement};
 use crate::metrics::Metrics;
 use crate::model::Clock;
 use crate::store::{Row, StoreError, Value};
@@ -30,5 +30,14 @@ impl Engine for Measured {
         let answer = self.engine.transaction(statements).await;
         self.metrics.stored("transaction", self.clock.monotonic().saturating_sub(begun), answer.is_ok());
         answer
+    }
+
+    /// Not timed: it is nobody's work.
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.engine.ping().await
+    }
+
+    fn connections(&self) -> Option<Connections> {
+        self.engine.connections()
     }
 }

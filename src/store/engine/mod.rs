@@ -27,6 +27,19 @@ pub struct Statement {
     pub must_hit: bool,
 }
 
+/// How busy the connections of an engine are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// At work.
+    pub busy: usize,
+    /// Open and free.
+    pub idle: usize,
+    /// Who waits for one.
+    pub waiting: usize,
+    /// How many there may be.
+    pub most: usize,
+}
+
 /// A database.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
@@ -43,6 +56,19 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StoreError`]; after an error the transaction was rolled back, unless the error is
     /// [`StoreError::Unavailable`], after which the outcome is unknown.
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError>;
+
+    /// Whether the database answers. Does not wait behind other work where the engine can avoid it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not.
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read("SELECT 1", Vec::new()).await.map(drop)
+    }
+
+    /// How busy the connections are, where there is a server to be connected to.
+    fn connections(&self) -> Option<Connections> {
+        None
+    }
 }
 
 /// An empty database for a test: `SQLite` in memory, or a schema on a server where `STAGEDOOR_TEST_STORE` says so.

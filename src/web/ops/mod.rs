@@ -37,6 +37,8 @@ pub struct AdminState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether traffic may come; else the reason.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Whether signing in, registering and refreshing work, too; else the reason.
+    pub accounts_ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// Reads the configuration again; the text is shown to the operator.
     pub reload: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
 }
@@ -47,6 +49,7 @@ pub fn admin_router(state: AdminState) -> Router {
         .route("/", get(index))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .route("/readyz/accounts", get(accounts_ready))
         .route("/metrics", get(metrics))
         .route("/reload", post(reload))
         .route("/mailbox", get(mailbox::list))
@@ -64,6 +67,7 @@ pub fn admin_router(state: AdminState) -> Router {
 struct IndexPage {
     frame: Frame,
     ready: Result<(), String>,
+    accounts_ready: Result<(), String>,
     mailbox: bool,
 }
 
@@ -71,13 +75,22 @@ async fn index(State(state): State<AdminState>) -> Response {
     let index = IndexPage {
         frame: Frame::of(&state.settings),
         ready: (state.ready)(),
+        accounts_ready: (state.accounts_ready)(),
         mailbox: state.mailbox.is_some(),
     };
     page(StatusCode::OK, &index)
 }
 
 async fn ready(State(state): State<AdminState>) -> Response {
-    match (state.ready)() {
+    readiness((state.ready)())
+}
+
+async fn accounts_ready(State(state): State<AdminState>) -> Response {
+    readiness((state.accounts_ready)())
+}
+
+fn readiness(state: Result<(), String>) -> Response {
+    match state {
         Ok(()) => "ready\n".into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }

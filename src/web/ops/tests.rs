@@ -38,7 +38,8 @@ fn state() -> AdminState {
         hosts: vec!["stagedoor".into()],
         mailbox: Some(Arc::new(OneMail)),
         metrics: Arc::new(|| "up 1\n".into()),
-        ready: Arc::new(|| Err("the store does not answer".into())),
+        ready: Arc::new(|| Ok(())),
+        accounts_ready: Arc::new(|| Err("the store does not answer".into())),
         reload: Arc::new(|| Ok("reloaded".into())),
     }
 }
@@ -119,7 +120,13 @@ async fn health_and_readiness_differ() {
     let host = [("host", "localhost")];
     assert_eq!(ask(state(), "GET", "/healthz", &host).await.0, 200);
     let (status, _, body) = ask(state(), "GET", "/readyz", &host).await;
+    assert_eq!((status, body.as_str()), (200, "ready\n"), "proxying needs no store");
+    let (status, _, body) = ask(state(), "GET", "/readyz/accounts", &host).await;
     assert_eq!((status, body.as_str()), (503, "the store does not answer\n"));
+    let (_, _, page) = ask(state(), "GET", "/", &host).await;
+    assert!(page.contains("Ready for traffic") && page.contains("the store does not answer"), "{page}");
+    let stopping = AdminState { ready: Arc::new(|| Err("stopping".into())), ..state() };
+    assert_eq!(ask(stopping, "GET", "/readyz", &host).await.0, 503);
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 pub(super) enum Kind {
     Write,
     Read,
+    /// One connection beside the others, which asks whether the server answers.
+    Watch,
 }
 
 /// Whether connections can be made from this; asks no server.
@@ -64,16 +66,22 @@ fn limits(given: Option<&str>, kind: Kind) -> String {
     let (statement, idle) = (STATEMENT.as_millis(), ANSWER.as_millis());
     let mut options = given.map(|given| format!("{given} ")).unwrap_or_default();
     options += &format!("-c statement_timeout={statement} -c idle_in_transaction_session_timeout={idle}");
-    if kind == Kind::Read {
+    if kind != Kind::Write {
         options += " -c default_transaction_read_only=on";
     }
     options
 }
 
-/// Half of the connections each; neither pool is empty.
+/// One to watch, and of the rest half each; no pool is empty.
 fn share(connections: usize, kind: Kind) -> usize {
-    let write = connections / 2;
-    (if kind == Kind::Write { write } else { connections - write }).max(1)
+    let rest = connections.saturating_sub(1);
+    let write = rest / 2;
+    let share = match kind {
+        Kind::Write => write,
+        Kind::Read => rest - write,
+        Kind::Watch => 1,
+    };
+    share.max(1)
 }
 
 fn read(settings: &PostgresSettings) -> Result<Config, StoreError> {

@@ -1,30 +1,34 @@
-//! PostgreSQL: two pools, one that may change something and one that may not, both worked on a runtime of their own.
-//! A caller that goes away does not leave a transaction half sent, and connections never belong to a runtime that
-//! somebody else stops.
+//! PostgreSQL: two pools, one that may change something and one that may not, and one connection that only asks whether
+//! the server answers. All are worked on a runtime of their own: a caller that goes away does not leave a transaction
+//! half sent, and connections never belong to a runtime that somebody else stops.
 
 mod connect;
+mod door;
 mod run;
 mod schema;
 #[cfg(test)]
 pub(super) mod scratch;
+mod target;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::Object;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::{Engine, Statement};
+use super::{Connections, Engine, Statement};
 use crate::store::settings::{Migrated, PostgresSettings};
 use crate::store::{Row, StoreError, Value};
 
 pub(in crate::store) use connect::check;
+use door::{Asker, Door};
+pub(in crate::store) use target::Target;
 
 /// How long one statement may take before the server gives it up.
 const STATEMENT: Duration = Duration::from_secs(2);
@@ -46,12 +50,10 @@ pub struct Postgres {
 }
 
 struct Inner {
-    write: Pool,
-    read: Pool,
+    write: Door,
+    read: Door,
+    watch: Door,
 }
-
-/// Held by whoever waits for an answer: work that has not begun when it is gone does not begin.
-type Asker = Weak<()>;
 
 impl Postgres {
     /// Connects, and brings the schema up to date under a lock that other nodes wait for. Blocks.
@@ -78,11 +80,12 @@ impl Postgres {
             .build()
             .map_err(|e| StoreError::Unavailable(format!("cannot start a thread: {e}")))?;
         let inner = Inner {
-            write: connect::pool(settings, connect::Kind::Write)?,
-            read: connect::pool(settings, connect::Kind::Read)?,
+            write: Door::new(connect::pool(settings, connect::Kind::Write)?),
+            read: Door::new(connect::pool(settings, connect::Kind::Read)?),
+            watch: Door::new(connect::pool(settings, connect::Kind::Watch)?),
         };
         let opened = Self { inner: Arc::new(inner), runtime: Some(runtime) };
-        let pool = opened.inner.write.clone();
+        let pool = opened.inner.write.pool().clone();
         let migrated = opened.wait(async move { schema::bring_up_to_date(&pool).await })?;
         Ok((opened, migrated))
     }
@@ -132,26 +135,42 @@ fn stopped() -> StoreError {
 #[async_trait]
 impl Engine for Postgres {
     async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.ask(async move |inner, asker| {
-            let client = acquire(&inner.read, &asker).await?;
-            let answer = timeout(ANSWER, run::read(&client, sql, &params)).await;
-            settle(client, answer)
-        })
-        .await
+        self.ask(async move |inner, asker| read(&inner.read, &asker, sql, &params).await).await
     }
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
         self.ask(|inner, asker| async move { transaction(&inner.write, &asker, &statements).await }).await
     }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.ask(async move |inner, asker| read(&inner.watch, &asker, "SELECT 1", &[]).await.map(drop)).await
+    }
+
+    fn connections(&self) -> Option<Connections> {
+        let all = [&self.inner.write, &self.inner.read, &self.inner.watch].map(Door::connections);
+        let sum = |part: fn(&Connections) -> usize| all.iter().map(part).sum();
+        Some(Connections {
+            busy: sum(|c| c.busy),
+            idle: sum(|c| c.idle),
+            waiting: sum(|c| c.waiting),
+            most: sum(|c| c.most),
+        })
+    }
+}
+
+async fn read(door: &Door, asker: &Asker, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let client = door.enter(asker).await?;
+    let answer = timeout(ANSWER, run::read(&client, sql, params)).await;
+    settle(client, answer)
 }
 
 async fn transaction(
-    pool: &Pool,
+    door: &Door,
     asker: &Asker,
     statements: &[Statement],
 ) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
     for attempt in 1..=TRIES {
-        let client = acquire(pool, asker).await?;
+        let client = door.enter(asker).await?;
         let answer = timeout(ANSWER, run::transaction(&client, statements)).await;
         match settle(client, answer)? {
             run::Outcome::Committed(rows) => return Ok(Some(rows)),
@@ -160,15 +179,6 @@ async fn transaction(
         }
     }
     Err(StoreError::Busy)
-}
-
-async fn acquire(pool: &Pool, asker: &Asker) -> Result<Object, StoreError> {
-    let client = pool.get().await.map_err(|e| match e {
-        PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
-        PoolError::Backend(e) => run::unreachable(&e),
-        other => StoreError::Unavailable(other.to_string()),
-    })?;
-    if asker.strong_count() == 0 { Err(StoreError::Busy) } else { Ok(client) }
 }
 
 /// A connection whose answer did not come, or came as a surprise, is not used again: nobody knows what is under way

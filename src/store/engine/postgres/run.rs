@@ -152,7 +152,7 @@ impl ToSql for Value {
 }
 
 /// What a failure means to the callers of the store.
-fn translate(e: &Error) -> StoreError {
+pub(super) fn translate(e: &Error) -> StoreError {
     let Some(code) = e.code() else {
         let io = e.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
         return if io || e.is_closed() { unreachable(e) } else { StoreError::Statement(describe(e)) };

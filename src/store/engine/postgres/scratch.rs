@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::Postgres;
 use crate::model::Secret;
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::{Connections, Engine, Statement};
 use crate::store::settings::PostgresSettings;
 use crate::store::{Row, StoreError, Value};
 
@@ -52,6 +52,11 @@ impl Schema {
         Self { name }
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The server with this schema as the place where tables are looked for.
     pub(super) fn url(&self) -> String {
         let server = server();
@@ -89,5 +94,13 @@ impl Engine for Scratch {
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
         self.engine.transaction(statements).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.engine.ping().await
+    }
+
+    fn connections(&self) -> Option<Connections> {
+        self.engine.connections()
     }
 }

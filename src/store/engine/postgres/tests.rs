@@ -39,6 +39,29 @@ fn nodes_that_start_at_once_migrate_once() {
     assert_eq!(all.iter().filter(|m| m.from == 0).count(), 1, "{all:?}");
 }
 
+/// The third migration meets a table of its name, as after a step that was done by hand.
+#[test]
+fn case_5_37_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again() {
+    let schema = Schema::new();
+    let url = schema.url();
+    let to_the_second = async {
+        let (mut client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let second = refinery::Target::Version(2);
+        migrate::runner().unwrap().set_target(second).run_async(&mut client).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(to_the_second);
+    run(&url, "CREATE TABLE job_runs (odd TEXT)").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(refusal(&url), StoreError::Migration(_)));
+    }
+    run(&url, "DROP TABLE job_runs").unwrap();
+    let to = migrate::latest();
+    assert_eq!(Postgres::migrate(&settings(&url)), Ok(Migrated { from: 2, to }));
+}
+
 #[test]
 fn a_newer_schema_is_refused() {
     let schema = Schema::new();
@@ -100,6 +123,67 @@ async fn a_statement_that_takes_too_long_is_ended_and_the_connection_lives_on() 
     let sleep = Statement { sql: "SELECT 1 FROM pg_sleep(30)", params: vec![], must_hit: false };
     assert_eq!(engine.transaction(vec![sleep]).await, Err(StoreError::Busy));
     assert_eq!(engine.read("SELECT 1", vec![]).await.unwrap()[0].int(0), Ok(1));
+}
+
+/// Every connection is held by a query that takes its time; far more come than may wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_5_8_the_line_before_the_pool_is_bounded_and_the_watch_has_a_connection_of_its_own() {
+    let engine = Arc::new(Scratch::open());
+    let ask = |sql: &'static str| {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move { engine.read(sql, vec![]).await })
+    };
+    let readers = 8;
+    let held: Vec<_> = (0..readers).map(|_| ask("SELECT 1 FROM pg_sleep(0.5)")).collect();
+    while engine.connections().unwrap().busy < readers {
+        tokio::task::yield_now().await;
+    }
+    let many: Vec<_> = (0..600).map(|_| ask("SELECT 1")).collect();
+    while engine.connections().unwrap().waiting < 512 {
+        tokio::task::yield_now().await;
+    }
+    engine.ping().await.unwrap();
+    let seen = engine.connections().unwrap();
+    assert_eq!(seen.most, 16);
+    assert!(seen.busy >= readers, "the long queries still run: {seen:?}");
+
+    let mut busy = 0;
+    for one in many {
+        match one.await.unwrap() {
+            Ok(rows) => assert_eq!(rows[0].int(0), Ok(1)),
+            Err(e) => {
+                assert_eq!(e, StoreError::Busy);
+                busy += 1;
+            }
+        }
+    }
+    assert!((600 - 512..600).contains(&busy), "those that found a place are served: {busy} were not");
+    for one in held {
+        assert!(one.await.unwrap().is_ok());
+    }
+    assert_eq!(engine.connections().unwrap().waiting, 0);
+}
+
+#[tokio::test]
+async fn case_5_8_a_role_that_may_not_connect_any_more_is_busy_and_recovers() {
+    let name = format!("narrow{}", std::process::id());
+    run(&server(), &format!("CREATE ROLE {name} LOGIN CONNECTION LIMIT 0")).unwrap();
+    let schema = Schema::new();
+    run(&server(), &format!("GRANT ALL ON SCHEMA {} TO {name}", schema.name())).unwrap();
+    let url = schema.url().replacen("stagedoor@", &format!("{name}@"), 1);
+    let refused = refusal(&url).to_string();
+    run(&server(), &format!("ALTER ROLE {name} CONNECTION LIMIT 1")).unwrap();
+    let narrow = Postgres::open(&settings(&url)).unwrap();
+    // The connection of the migration may still be on its way out.
+    while narrow.read("SELECT 1", vec![]).await.is_err() {}
+    let full = narrow.ping().await;
+    run(&server(), &format!("ALTER ROLE {name} CONNECTION LIMIT -1")).unwrap();
+    let after = (narrow.read("SELECT 1", vec![]).await, narrow.ping().await);
+    drop(narrow);
+    run(&server(), &format!("DROP OWNED BY {name} CASCADE")).unwrap();
+    assert!(refused.contains("too many connections"), "{refused}");
+    assert_eq!(full, Err(StoreError::Busy));
+    assert!(after.0.is_ok() && after.1.is_ok(), "{after:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

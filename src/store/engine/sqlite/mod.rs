@@ -1,8 +1,10 @@
 //! `SQLite`: one thread that writes, a few that read, bounded queues before both. The database itself is only
 //! ever touched on those threads, so that no async thread waits for a disk.
 
+mod backup;
 mod open;
 mod run;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,9 @@ use tokio::time::timeout;
 use super::{Engine, Statement};
 use crate::store::settings::Migrated;
 use crate::store::{Row, StoreError, Value};
+
+pub(in crate::store) use backup::backup;
+pub(in crate::store) use source::Source;
 
 /// How many threads read.
 const READERS: usize = 3;

@@ -1,7 +1,7 @@
 //! Opening a file with care: made for its owner only, checked to be ours, migrated under a lock.
 
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,18 +16,54 @@ use crate::store::settings::Migrated;
 
 /// How long a statement waits for another process's write lock.
 const BUSY: Duration = Duration::from_secs(5);
+/// Ends of the names of side files: ours, and SQLite's.
+const LOCK: &str = ".lock";
+const LOG: &str = "-wal";
+/// What the lock says once a store was made.
+const USED: &[u8] =
+    b"There is a Stagedoor store beside this file. Without it no empty one is made in its place.\n";
 /// How many prepared statements a connection keeps; more than the house has.
 const STATEMENTS: usize = 256;
 
 /// The connection that writes, its schema up to date, and what was done to that.
 pub(super) fn file(path: &Path) -> Result<(Connection, Migrated), StoreError> {
+    was_never_used(path)?;
     make_private(path)?;
     // Held until the schema stands: a second process that starts at the same time waits here.
-    let _lock = lock(path)?;
+    let lock = lock(path)?;
     let mut connection = connect(path)?;
     tune(&connection).map_err(|e| placed(path, translate(e)))?;
     let migrated = bring_up_to_date(path, &mut connection).map_err(|e| placed(path, e))?;
+    remember(&lock)
+        .map_err(|e| refused(path, format!("cannot write {}: {e}", beside(path, LOCK).display())))?;
     Ok((connection, migrated))
+}
+
+/// Refuses a store that was here and is gone: an empty one in its place would let nobody in, and hide the loss.
+fn was_never_used(path: &Path) -> Result<(), StoreError> {
+    let has_bytes = |path: &Path| path.metadata().is_ok_and(|m| m.len() > 0);
+    if has_bytes(path) || path.is_dir() {
+        return Ok(());
+    }
+    let witness = [LOCK, LOG].map(|end| beside(path, end)).into_iter().find(|side| has_bytes(side));
+    let Some(witness) = witness else { return Ok(()) };
+    let why = format!(
+        "the file is gone or empty, and {} says that there was a store; restore a backup, or remove that file to \
+         begin with an empty store",
+        witness.display()
+    );
+    Err(refused(path, why))
+}
+
+/// Lets the lock say from now on that there is a store.
+fn remember(mut lock: &File) -> std::io::Result<()> {
+    if lock.metadata()?.len() == 0 { lock.write_all(USED) } else { Ok(()) }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 /// A connection that cannot change anything.
@@ -36,6 +72,13 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     tune(&connection)
         .and_then(|()| connection.pragma_update(None, "query_only", true))
         .map_err(|e| placed(path, translate(e)))?;
+    Ok(connection)
+}
+
+/// A connection that reads a file somebody else may be using, whatever its schema; it changes nothing there.
+pub(super) fn for_copies(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    connection.busy_timeout(BUSY).map_err(|e| placed(path, translate(e)))?;
     Ok(connection)
 }
 
@@ -61,9 +104,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    let name = beside(path, LOCK);
     let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&name);
     let file = open.map_err(|e| {
         refused(path, format!("cannot lock {}: {e}; let this user write beside it", name.display()))
@@ -108,7 +149,7 @@ fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<Migrated
 }
 
 /// Names the file in an error that does not.
-fn placed(path: &Path, e: StoreError) -> StoreError {
+pub(super) fn placed(path: &Path, e: StoreError) -> StoreError {
     match e {
         StoreError::Corrupt(why) => StoreError::Corrupt(format!("{}: {why}", path.display())),
         named @ (StoreError::NewerSchema { .. } | StoreError::Migration(_) | StoreError::Open { .. }) => {
@@ -118,6 +159,6 @@ fn placed(path: &Path, e: StoreError) -> StoreError {
     }
 }
 
-fn refused(path: &Path, why: String) -> StoreError {
+pub(super) fn refused(path: &Path, why: String) -> StoreError {
     StoreError::Open { path: path.to_owned(), why }
 }

@@ -71,14 +71,34 @@ fn prepare<'c>(
 }
 
 fn rows(statement: &mut CachedStatement<'_>) -> Result<Vec<Row>, StoreError> {
+    let mut all = Vec::new();
+    walk(statement, &mut |row| {
+        all.push(row);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Each row of a query without parameters, one at a time, until `take` fails.
+pub(super) fn each(
+    connection: &Connection,
+    sql: &str,
+    take: &mut dyn FnMut(Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    walk(&mut prepare(connection, sql, &[])?, take)
+}
+
+fn walk(
+    statement: &mut CachedStatement<'_>,
+    take: &mut dyn FnMut(Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let columns = statement.column_count();
     let mut cursor = statement.raw_query();
-    let mut all = Vec::new();
     while let Some(row) = cursor.next().map_err(translate)? {
         let cells = (0..columns).map(|i| cell(row.get_ref(i).map_err(translate)?));
-        all.push(Row::new(cells.collect::<Result<_, _>>()?));
+        take(Row::new(cells.collect::<Result<_, _>>()?))?;
     }
-    Ok(all)
+    Ok(())
 }
 
 fn cell(value: ValueRef<'_>) -> Result<Value, StoreError> {

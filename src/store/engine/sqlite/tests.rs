@@ -46,6 +46,58 @@ async fn a_reopened_file_has_what_was_committed() {
     assert_eq!(rows[0].int(0), Ok(5));
 }
 
+/// A pair of rows changes all the time; each copy has both or neither change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_is_the_store_of_one_moment_whoever_writes_meanwhile() {
+    let (dir, path) = place();
+    let engine = Arc::new(Sqlite::open(&path).unwrap());
+    let push = |sql, params| Statement { sql, params, must_hit: false };
+    let insert = "INSERT INTO lockouts (address, failures, window_start, locked_until, locks, updated_at)
+                  VALUES ($1, 0, 0, 0, 0, 0)";
+    let rows = (0..2000).map(|n| push(insert, params![format!("person{n}@example.org")])).collect();
+    engine.transaction(rows).await.unwrap().unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let writer = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move {
+            let mut n = 0i64;
+            while !*stopped.borrow() {
+                n += 1;
+                let change = "UPDATE lockouts SET failures = $2 WHERE address = $1";
+                let pair = ["person0@example.org", "person1999@example.org"];
+                let both = pair.map(|who| push(change, params![who, n]));
+                engine.transaction(both.into()).await.unwrap().unwrap();
+            }
+            n
+        }
+    });
+    let mut last = 0;
+    for n in 0..5 {
+        let to = dir.path().join(format!("copy{n}.db"));
+        let (from, out) = (path.clone(), to.clone());
+        let size = tokio::task::spawn_blocking(move || super::backup(&from, &out)).await.unwrap().unwrap();
+        let meta = to.metadata().unwrap();
+        assert_eq!((meta.len(), meta.permissions().mode() & 0o777), (size, 0o600));
+        let copy = Connection::open(&to).unwrap();
+        let pair = "SELECT min(failures), max(failures) FROM lockouts
+                    WHERE address IN ('person0@example.org', 'person1999@example.org')";
+        let (a, b): (i64, i64) = copy.query_row(pair, [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        assert!(a == b && a >= last, "{a} {b} after {last}");
+        last = a;
+        let whole: String = copy.query_row("PRAGMA integrity_check", [], |r| r.get(0)).unwrap();
+        assert_eq!(whole, "ok");
+        drop(copy);
+        drop(Sqlite::open(&to).unwrap());
+        assert!(matches!(super::backup(&path, &to), Err(StoreError::Open { .. })), "never over another file");
+    }
+    stop.send(true).unwrap();
+    assert!(writer.await.unwrap() > 5);
+    let left = std::fs::read_dir(dir.path())
+        .unwrap()
+        .filter(|f| f.as_ref().unwrap().path().extension().is_some_and(|e| e == "part"));
+    assert_eq!(left.count(), 0);
+}
+
 #[tokio::test]
 async fn foreign_keys_and_durability_are_on() {
     let (_dir, path) = place();
@@ -110,6 +162,28 @@ fn a_newer_schema_is_refused() {
     Connection::open(&path).unwrap().execute(sql, []).unwrap();
     let known = crate::store::migrate::latest();
     assert_eq!(refusal(&path), StoreError::NewerSchema { found: 9999, known });
+}
+
+/// The third migration meets a table of its name, as after a step that was done by hand.
+#[test]
+fn case_5_37_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again() {
+    let (_dir, path) = place();
+    let mut db = Connection::open(&path).unwrap();
+    let second = refinery::Target::Version(2);
+    crate::store::migrate::runner().unwrap().set_target(second).run(&mut db).unwrap();
+    db.execute_batch("CREATE TABLE job_runs (odd TEXT)").unwrap();
+    let schema = |db: &Connection| -> Vec<String> {
+        let mut all =
+            db.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let before = schema(&db);
+    assert!(matches!(refusal(&path), StoreError::Migration(_)));
+    assert_eq!(schema(&db), before);
+    db.execute_batch("DROP TABLE job_runs").unwrap();
+    drop(db);
+    let to = crate::store::migrate::latest();
+    assert_eq!(Sqlite::migrate(&path), Ok(crate::store::Migrated { from: 2, to }));
 }
 
 #[test]
