@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::strict::is_authority;
+use crate::gate::form::is_authority;
 use crate::gate::{HeadRefusal, Refusal, RequestHead};
 use crate::model::{ClientIp, RequestId};
 
@@ -25,12 +25,17 @@ pub struct Client {
 /// The client's address: the peer's, or, when the peer is a trusted proxy, the right-most address in
 /// `X-Forwarded-For` that is not one.
 pub(super) fn client_ip(session: &Session, trusted: &[IpNet]) -> ClientIp {
-    let peer = session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()));
-    let peer = peer.unwrap_or(ClientIp::UNKNOWN);
+    let peer = peer(session);
     if !is_trusted(peer, trusted) {
         return peer;
     }
     forwarded_for(&session.req_header().headers, trusted).unwrap_or(peer)
+}
+
+/// Who is at the other end of the connection.
+pub(super) fn peer(session: &Session) -> ClientIp {
+    let peer = session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()));
+    peer.unwrap_or(ClientIp::UNKNOWN)
 }
 
 /// Whether `ip` may speak for others.

@@ -3,6 +3,7 @@
 //!
 //! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
 //! - `filter`: Pingora's phases, each a few lines; start reading there
+//! - `forward_auth`: the same question, asked by another proxy that forwards by itself
 //! - `head`: what the gate gets to see of a request, and who the client really is
 //! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: peers for each upstream, made from a `Permit` only
@@ -16,6 +17,7 @@ mod ctx;
 mod drain;
 mod failure;
 mod filter;
+mod forward_auth;
 mod guard;
 mod head;
 mod renewal;

@@ -19,6 +19,7 @@ mod flows_pages;
 mod flows_process;
 mod flows_races;
 mod flows_sessions;
+mod forward_auth;
 mod guard;
 mod hosts;
 mod identity;

@@ -6,7 +6,7 @@
 //! - `people`: accounts and their tokens · `browser`: a cookie jar and Fetch Metadata
 //! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
 //!   bytes it got into requests
-//! - `postgres`: a database server to be stopped · `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
+//! - `nginx`: another proxy in front · `postgres`: a database server to be stopped · `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
@@ -14,6 +14,7 @@ mod app;
 mod browser;
 pub mod h2;
 mod judge;
+mod nginx;
 mod parsers;
 mod people;
 mod postgres;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use app::TestApp;
 pub use browser::Browser;
+pub use nginx::Nginx;
 pub use people::{PASSWORD, Person};
 pub use postgres::PostgresServer;
 pub use setup::Setup;
