@@ -1,6 +1,7 @@
 //! Rules to decisions: pure and synchronous. Read in this order:
 //!
 //! - `source`       what configuration hands over: roles, named requirements, routes, rules
+//! - `words`        the same, written in Rust
 //! - `problem`      what is wrong with it: place, message, likely fix
 //! - `compile/`     source -> [`Policy`], all problems at once
 //! - `path`         the one canonical form of a path, or why it is refused
@@ -34,6 +35,7 @@ mod snapshot;
 mod source;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use compile::compile;
 pub use decision::{Ask, Caller, Decision, Outcome, Reason};
@@ -43,3 +45,4 @@ pub use problem::{Problem, Severity, closest};
 pub use roles::RoleSet;
 pub use snapshot::{Policy, Route, Rule};
 pub use source::{PolicySource, RequirementSource, RoleSource, RouteSource, RuleSource};
+pub use words::Problems;
