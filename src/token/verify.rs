@@ -11,7 +11,7 @@ use super::{Claims, JwksError, KeyRing, Purpose, ROTATION_SLACK, Rejection, Sett
 use crate::model::Timestamp;
 
 /// Believes access tokens of one set of keys. Knows nothing of revocations and remembers nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Verifier {
     keys: Trusted,
     issuer: String,
@@ -20,7 +20,7 @@ pub struct Verifier {
 }
 
 /// The keys that are believed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Trusted {
     /// Our own.
     Ring(Arc<KeyRing>),
