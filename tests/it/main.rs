@@ -20,6 +20,8 @@ mod flows_process;
 mod flows_races;
 mod flows_sessions;
 mod forward_auth;
+mod fronts;
+mod fronts_table;
 mod guard;
 mod hosts;
 mod identity;
