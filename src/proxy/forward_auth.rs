@@ -102,14 +102,17 @@ fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Option<&'h str> {
 }
 
 impl Front {
-    /// Whether a proxy we trust asks about somebody's request.
+    /// Whether a proxy we trust asks about somebody's request. What costs least is looked at first: every request comes
+    /// by here.
     pub(super) fn is_asked_about(&self, session: &Session) -> bool {
         let req = session.req_header();
+        let trusted = &self.parts().trusted_proxies;
+        if trusted.is_empty() || req.method != Method::GET || !req.uri.path().ends_with(PATH) {
+            return false;
+        }
         let snapshot = self.parts().gate.snapshot();
-        let own = req.uri.path().strip_prefix(snapshot.settings().auth_prefix.as_str());
-        own == Some(PATH)
-            && req.method == Method::GET
-            && is_trusted(peer(session), &self.parts().trusted_proxies)
+        let below = req.uri.path().strip_prefix(snapshot.settings().auth_prefix.as_str());
+        below == Some(PATH) && is_trusted(peer(session), trusted)
     }
 
     /// Answers the proxy. Changes nothing: a refresh would need its cookies in the answer to the person, which is not
@@ -146,7 +149,7 @@ impl Front {
             Verdict::Allow(_) | Verdict::Own(_) => Refusal::NoRoute,
             Verdict::Refresh(_) => Refusal::Internal,
         };
-        self.note(ctx, refusal, (&head.method, head.path));
+        self.note(ctx, refusal, (head.method, head.path));
         let page = if renewable { RESUME } else { SIGN_IN };
         self.refused(refusal, (asked, &head), page, ctx, req.uri.query() == Some(NO_REDIRECT))
     }

@@ -68,7 +68,7 @@ pub fn require_at(pattern: &str, requirement: RequirementSource) -> Result<Requi
     let roles = named.roles.iter().map(|r| (r.clone(), set(r))).collect();
     let permissions =
         named.permissions.iter().enumerate().map(|(at, p)| (p.clone(), set(&stand_in(at)))).collect();
-    let asked = Asked { roles, permissions, policy };
+    let asked = Asked { policy, roles, permissions };
     Ok(RequireLayer { asked: Arc::new(asked), clock: Arc::new(SystemClock::new()) })
 }
 
