@@ -26,7 +26,10 @@ type Answer = Response<Full<Bytes>>;
 /// What every request goes through, the outermost last.
 fn service<B>(
     gate: &GateLayer,
-) -> Result<impl Service<Request<B>, Response = Answer, Error = Infallible, Future: Send> + Clone, Fault>
+) -> Result<
+    impl Service<Request<B>, Response = Answer, Error = Infallible, Future: Send> + Clone + use<B>,
+    Fault,
+>
 where
     B: Send + 'static,
 {
