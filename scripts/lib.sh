@@ -93,6 +93,7 @@ missing_to_test() {
     have chromedriver || echo chromium-driver
     have "${STAGEDOOR_TEST_PROMTOOL:-promtool}" || echo prometheus
     find_postgres >/dev/null || echo postgresql
+    have nginx || [ -x /usr/sbin/nginx ] || echo nginx-light
 }
 
 # need_packages PACKAGE...: gets them with apt where we may, else says the line to run.

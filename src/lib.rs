@@ -5,21 +5,26 @@
 //!
 //! - [`model`]: plain values · [`policy`]: rules to decisions · [`token`]: keys, access tokens, assertions
 //! - [`gate`]: a request head in, a verdict out
-//! - `proxy`: the Pingora front over the gate · [`tower_layer`]: the same identity for Rust services
+//! - `proxy`: the Pingora front over the gate · [`tower_layer`]: the same identity, and the same rules, for Rust services
 //! - `account`: the use cases, one file each · `web`: their two doors, JSON and pages
 //! - `store`, `mail`, `limiter`, `jobs`, `metrics`: what the use cases stand on · `shared`: the Redis that nodes share
 //! - `config`: the only reader of YAML · `app`: puts everything together · `cli`: the commands
 //!
 //! As a library (`default-features = false, features = ["tower"]`) this is the Tower layer and what it
-//! needs; the rest belongs to the feature `gateway`.
+//! needs; `axum` adds extractors, `yaml` reads rules, `test-kit` makes people for tests. The rest belongs to the
+//! feature `gateway`.
 
 // The event app of the demo is also an example, where it knows this crate by its name.
 #[cfg(feature = "gateway")]
 extern crate self as stagedoor;
 
+#[cfg(feature = "yaml")]
+pub mod config;
 pub mod gate;
 pub mod model;
 pub mod policy;
+#[cfg(any(test, feature = "test-kit"))]
+pub mod test_kit;
 pub mod token;
 #[cfg(feature = "tower")]
 pub mod tower_layer;
@@ -30,8 +35,6 @@ pub mod account;
 pub mod app;
 #[cfg(feature = "gateway")]
 pub mod cli;
-#[cfg(feature = "gateway")]
-pub mod config;
 #[cfg(feature = "gateway")]
 pub mod jobs;
 #[cfg(feature = "gateway")]

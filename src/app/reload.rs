@@ -33,9 +33,9 @@ impl Common {
         let parts = SnapshotParts {
             policy: settings.policy.clone(),
             verifier: Verifier::new(keys, &settings.token),
-            assertions: AssertionMint::new(self.keys.clone(), &settings.token, self.entropy.clone()),
+            assertions: Some(AssertionMint::new(self.keys.clone(), &settings.token, self.entropy.clone())),
             revocations: self.revocations.clone(),
-            returns: ReturnTargets::new(self.vault.clone()),
+            returns: Some(ReturnTargets::new(self.vault.clone())),
             upstreams: identities.collect::<Result<_, _>>().map_err(|e| StartError::snapshot(&e))?,
             cache_entries: settings.token.cache_entries,
             leeway: settings.token.leeway,

@@ -4,6 +4,7 @@
 //! - `raw/`        what was written: the tree with its places, the table of keys, typed readers
 //! - `build/`      what it means: one file for each group of settings; collects all problems
 //! - `secrets`     `file:` and `${NAME}` references, and which secrets are refused
+//! - `rules`        the rules alone, for services that enforce them by themselves (feature `yaml`)
 //! - `problem`     a problem with file, line, column, path, message and help
 //! - `suggest`     the closest word that would have been right
 //! - `reference`   the key reference in Markdown
@@ -12,25 +13,36 @@
 
 mod build;
 mod problem;
+#[cfg_attr(not(feature = "gateway"), expect(dead_code, reason = "the other tables are the gateway's"))]
 mod raw;
+#[cfg(feature = "gateway")]
 mod reference;
+mod rules;
+#[cfg(feature = "gateway")]
 mod secrets;
 mod suggest;
-#[cfg(test)]
+#[cfg(all(test, feature = "gateway"))]
 mod tests;
 
-use std::cell::RefCell;
-use std::path::Path;
-use std::sync::Arc;
+#[cfg(feature = "gateway")]
+use std::{cell::RefCell, path::Path, sync::Arc};
 
+#[cfg(feature = "gateway")]
 pub use build::{Actor, RuleTest};
 pub use problem::{Problem, Report, Severity};
+#[cfg(feature = "gateway")]
 pub use reference::{key_paths, reference};
+pub use rules::rules;
+#[cfg(feature = "gateway")]
 pub use secrets::{SecretError, SecretSource};
 
+#[cfg(feature = "gateway")]
 use crate::policy::{Policy, PolicySource};
+#[cfg(feature = "gateway")]
 use crate::{account, gate, mail, proxy, shared, store, token, web};
-use raw::table::{Context, Found};
+#[cfg(feature = "gateway")]
+use raw::table::Context;
+use raw::table::Found;
 use raw::tree;
 
 /// Bytes of a configuration file; a thousand rules need a tenth of it.
@@ -40,6 +52,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 const MAX_PROBLEMS: usize = 200;
 
 /// Everything the parts need to know.
+#[cfg(feature = "gateway")]
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Listeners, limits, upstreams.
@@ -73,6 +86,7 @@ pub struct Settings {
 }
 
 /// The log on standard error.
+#[cfg(feature = "gateway")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogSettings {
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -94,6 +108,7 @@ pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
 ///
 /// # Errors
 /// The report, when it holds at least one error.
+#[cfg(feature = "gateway")]
 pub fn load(path: &Path) -> Result<Settings, Report> {
     match load_with_report(path) {
         (Some(settings), _) => Ok(settings),
@@ -102,6 +117,7 @@ pub fn load(path: &Path) -> Result<Settings, Report> {
 }
 
 /// Like [`load`], with the warnings.
+#[cfg(feature = "gateway")]
 #[must_use]
 pub fn load_with_report(path: &Path) -> (Option<Settings>, Report) {
     let name = path.display().to_string();
@@ -112,6 +128,7 @@ pub fn load_with_report(path: &Path) -> (Option<Settings>, Report) {
     }
 }
 
+#[cfg(feature = "gateway")]
 fn read(path: &Path) -> Result<String, (usize, String)> {
     use std::io::Read as _;
     let failed = |e: std::io::Error| (1, format!("the file cannot be read: {}", e.kind()));
@@ -126,6 +143,7 @@ fn read(path: &Path) -> Result<String, (usize, String)> {
 
 /// Reads a text. `name` stands in problems, relative paths start at `base`, and `env` is asked for
 /// `${NAME}`. The settings are there if and only if the report holds no error.
+#[cfg(feature = "gateway")]
 #[must_use]
 pub fn parse(
     text: &str,
@@ -133,25 +151,31 @@ pub fn parse(
     base: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> (Option<Settings>, Report) {
-    if text.len() > MAX_BYTES {
-        return (None, whole(name, (1, 1), format!("the file has more than {MAX_BYTES} bytes")));
-    }
-    let (root, faults) = match tree::read(text) {
-        Ok(read) => read,
-        Err(broken) => return (None, whole(name, broken.at, broken.message)),
+    let (root, faults) = match open(text, name) {
+        Ok(opened) => opened,
+        Err(report) => return (None, report),
     };
-    if matches!(root.value, tree::Value::Null) {
-        return (None, whole(name, (1, 1), "the file is empty".to_owned()));
-    }
-    let cx = Context { found: RefCell::default(), env, base };
-    for fault in faults {
-        let tree::Fault { place, path, message, help } = fault;
-        cx.found.borrow_mut().push(Found { severity: Severity::Error, place, path, message, help });
-    }
+    let cx = Context { found: RefCell::new(faults), env, base };
     let settings = build::settings(&cx, &root);
     let report = report(text, name, cx.found.into_inner());
     debug_assert!(settings.is_some() || report.has_errors(), "no settings and no error");
     (settings.filter(|_| !report.has_errors()), report)
+}
+
+/// The tree of a text, and the mistakes in the tree itself.
+fn open(text: &str, name: &str) -> Result<(tree::Node, Vec<Found>), Report> {
+    if text.len() > MAX_BYTES {
+        return Err(whole(name, (1, 1), format!("the file has more than {MAX_BYTES} bytes")));
+    }
+    let (root, faults) = tree::read(text).map_err(|broken| whole(name, broken.at, broken.message))?;
+    if matches!(root.value, tree::Value::Null) {
+        return Err(whole(name, (1, 1), "the file is empty".to_owned()));
+    }
+    let found = |fault: tree::Fault| {
+        let tree::Fault { place, path, message, help } = fault;
+        Found { severity: Severity::Error, place, path, message, help }
+    };
+    Ok((root, faults.into_iter().map(found).collect()))
 }
 
 fn report(text: &str, file: &str, mut found: Vec<Found>) -> Report {

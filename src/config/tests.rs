@@ -459,6 +459,15 @@ fn roles() {
 }
 
 #[test]
+fn an_upstream_without_servers_is_another_proxys() {
+    let base = BASE.replace("[\"http://127.0.0.1:3000\"]", "[]");
+    let trusting = base.replace("server:\n", "server:\n  trusted_proxies: [10.0.0.4]\n");
+    assert!(good(&trusting).proxy.upstreams[0].servers.is_empty());
+    let watched = trusting.replace("servers: []", "servers: [], health: { path: /healthz }");
+    assert!(only(&watched).contains("no server to ask"));
+}
+
+#[test]
 fn upstreams_and_routes() {
     let app = |more: &str| BASE.replace("3000\"]", &format!("3000\"], {more}"));
     refused(&[

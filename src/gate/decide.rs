@@ -53,6 +53,8 @@ pub enum Renewed {
     Access(String),
     /// It brought nothing; the cookies of this request no longer count.
     Failed,
+    /// The front that asks cannot renew: what came along counts as it is.
+    NotHere,
 }
 
 /// What our own endpoints are told about a request.
@@ -221,8 +223,9 @@ impl Snapshot {
     }
 
     fn is_own(&self, path: &str) -> bool {
-        path.strip_prefix(self.settings.auth_prefix.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let prefix = self.settings.auth_prefix.as_str();
+        !prefix.is_empty()
+            && path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// What came along, with the outcome of a refresh in place of the cookies.
@@ -232,6 +235,7 @@ impl Snapshot {
             Renewed::NotTried => presented,
             Renewed::Access(token) => Presented { access: Credentials::Cookie(token), refresh: None },
             Renewed::Failed => Presented { access: Credentials::None, refresh: None },
+            Renewed::NotHere => Presented { refresh: None, ..presented },
         }
     }
 

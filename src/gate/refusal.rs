@@ -214,6 +214,21 @@ impl Refusal {
         }
     }
 
+    /// The problem document (RFC 9457). A 401 says the same for every fault of a token.
+    #[must_use]
+    pub fn problem(self) -> serde_json::Value {
+        let mut body = serde_json::json!({
+            "type": format!("urn:stagedoor:problem:{}", self.slug()),
+            "title": self.title(),
+            "status": self.status(),
+            "detail": self.detail(),
+        });
+        if self.status() != 401 {
+            body["reason"] = self.reason().into();
+        }
+        body
+    }
+
     /// The `WWW-Authenticate` challenge (RFC 6750 section 3, RFC 9470) of a 401.
     #[must_use]
     pub fn challenge(self) -> Option<&'static str> {

@@ -5,7 +5,8 @@
 pub struct Settings {
     /// Scheme, host and port that people see, without a trailing slash.
     pub public_url: String,
-    /// Where our own pages live, for example `/auth`; no trailing slash.
+    /// Where our own pages live, for example `/auth`; no trailing slash. Empty: there are none, every path is the
+    /// application's.
     pub auth_prefix: String,
 }
 

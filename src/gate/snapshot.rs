@@ -21,12 +21,12 @@ pub struct SnapshotParts {
     pub policy: Arc<Policy>,
     /// Who checks access tokens.
     pub verifier: Verifier,
-    /// Who signs assertions.
-    pub assertions: AssertionMint,
+    /// Who signs assertions; `None` where no upstream gets one.
+    pub assertions: Option<AssertionMint>,
     /// Tokens that ended early; shared by all snapshots.
     pub revocations: Arc<Revocations>,
-    /// Who signs return targets.
-    pub returns: ReturnTargets,
+    /// Who signs return targets; `None` where there is no sign-in page.
+    pub returns: Option<ReturnTargets>,
     /// The upstreams, in the order the proxy knows them.
     pub upstreams: Vec<UpstreamIdentity>,
     /// How many verified tokens are remembered.
@@ -117,9 +117,9 @@ fn fold(name: &str) -> String {
 pub struct Snapshot {
     pub(super) policy: Arc<Policy>,
     verifier: Verifier,
-    assertions: AssertionMint,
+    assertions: Option<AssertionMint>,
     revocations: Arc<Revocations>,
-    pub(super) returns: ReturnTargets,
+    returns: Option<ReturnTargets>,
     upstreams: Box<[UpstreamIdentity]>,
     by_route: Box<[usize]>,
     reserved: ReservedNames,
@@ -225,7 +225,7 @@ impl Snapshot {
         if let Some(fresh) = slot.load().as_ref().filter(|f| now < f.until) {
             return Some(fresh.value.clone());
         }
-        let (text, expires) = self.assertions.mint(&caller.person(), &to.name, None, now);
+        let (text, expires) = self.assertions.as_ref()?.mint(&caller.person(), &to.name, None, now);
         let value = HeaderValue::from_str(&text).ok()?;
         // What is left then is time for the upstream to look at it.
         let until = expires.before(ASSERTION_REST);
@@ -242,7 +242,7 @@ impl Snapshot {
         now: Timestamp,
     ) -> Option<HeaderValue> {
         let to = &self.upstreams[upstream];
-        let (text, _) = self.assertions.mint(&caller.person(), &to.name, Some(request), now);
+        let (text, _) = self.assertions.as_ref()?.mint(&caller.person(), &to.name, Some(request), now);
         HeaderValue::from_str(&text).ok()
     }
 
@@ -270,10 +270,10 @@ impl Snapshot {
         &self.cookies
     }
 
-    /// Who signs return targets.
+    /// Who signs return targets, if there is a sign-in page.
     #[must_use]
-    pub fn returns(&self) -> &ReturnTargets {
-        &self.returns
+    pub fn returns(&self) -> Option<&ReturnTargets> {
+        self.returns.as_ref()
     }
 
     /// The gate's own settings.

@@ -1,6 +1,7 @@
 //! Rules to decisions: pure and synchronous. Read in this order:
 //!
 //! - `source`       what configuration hands over: roles, named requirements, routes, rules
+//! - `words`        the same, written in Rust
 //! - `problem`      what is wrong with it: place, message, likely fix
 //! - `compile/`     source -> [`Policy`], all problems at once
 //! - `path`         the one canonical form of a path, or why it is refused
@@ -36,6 +37,7 @@ mod snapshot;
 mod source;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use compile::compile;
 pub use decision::{Ask, Caller, Decision, Outcome, Reason};
@@ -46,3 +48,4 @@ pub use roles::RoleSet;
 pub use sensitivity::WhenUnknown;
 pub use snapshot::{Policy, Route, Rule};
 pub use source::{PolicySource, RequirementSource, RoleSource, RouteSource, RuleSource};
+pub use words::Problems;

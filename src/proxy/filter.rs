@@ -123,7 +123,8 @@ impl Front {
 
     async fn refuse(&self, session: &mut Session, ctx: &mut Ctx, refusal: Refusal) -> Result<()> {
         ctx.refusal = Some(refusal);
-        self.note(session, ctx, refusal);
+        let req = session.req_header();
+        self.note(ctx, refusal, (&req.method, req.uri.path()));
         let snapshot = self.parts.gate.snapshot();
         let ip = ctx.client_ip.unwrap_or(ClientIp::UNKNOWN);
         let answer = {
@@ -139,24 +140,22 @@ impl Front {
     }
 
     /// One line and one count for each refusal (INV-7).
-    fn note(&self, session: &Session, ctx: &Ctx, refusal: Refusal) {
+    pub(super) fn note(&self, ctx: &Ctx, refusal: Refusal, (method, path): (&http::Method, &str)) {
         self.parts.metrics.refused(refusal.reason(), ctx.rule, refusal.status());
         self.parts.metrics.answered(refusal.status());
-        let req = session.req_header();
         tracing::info!(
             request_id = %ctx.id,
             reason = refusal.reason(),
             status = refusal.status(),
-            method = %req.method,
-            path = self.loggable_path(req),
+            %method,
+            path = self.loggable(path),
             client_ip = ctx.client_ip.map(tracing::field::display),
             "request refused"
         );
     }
 
     /// The path, cut to the prefix for our own endpoints: mailed links carry their secret in it (INV-4).
-    fn loggable_path<'a>(&self, req: &'a RequestHeader) -> &'a str {
-        let path = req.uri.path();
+    fn loggable<'a>(&self, path: &'a str) -> &'a str {
         let snapshot = self.parts.gate.snapshot();
         let prefix = snapshot.settings().auth_prefix.len();
         if path.starts_with(&snapshot.settings().auth_prefix) { &path[..prefix] } else { path }
@@ -174,7 +173,7 @@ impl Front {
     }
 }
 
-fn answer_fields(ctx: &mut Ctx) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn answer_fields(ctx: &mut Ctx) -> Vec<(HeaderName, HeaderValue)> {
     let id = (REQUEST_ID, ctx.id_value());
     ctx.cookies.iter().map(|c| (header::SET_COOKIE, c.clone())).chain([id]).collect()
 }
@@ -237,7 +236,15 @@ impl ProxyHttp for Front {
             self.refuse(session, ctx, Refusal::Unencrypted).await?;
             return Ok(true);
         }
+        if self.is_asked_about(session) {
+            self.say_whether(session, ctx).await?;
+            return Ok(true);
+        }
         let refusal = match self.verdict(session, ctx, ip).await {
+            // Another proxy reaches that application, and asks here before it does.
+            Verdict::Allow(permit) if self.parts.upstreams.is_elsewhere(permit.upstream()) => {
+                Some(Refusal::NoRoute)
+            }
             Verdict::Allow(permit) => {
                 ctx.body.1 = body_cap(&permit, &self.parts.limits);
                 let fits = bridge::content_length(session) <= ctx.body.1;

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::strict::{is_authority, is_length};
+use super::strict::is_length;
+use crate::gate::form::is_authority;
 use crate::gate::{HeadRefusal, Refusal, RequestHead};
 use crate::model::{ClientIp, RequestId};
 
@@ -25,21 +26,23 @@ pub struct Client {
 /// The client's address: the peer's, or, when the peer is a trusted proxy, the right-most address in
 /// `X-Forwarded-For` that is not one.
 pub(super) fn client_ip(session: &Session, trusted: &[IpNet]) -> ClientIp {
-    let peer = peer_ip(session).unwrap_or(ClientIp::UNKNOWN);
+    let peer = peer(session);
     if !is_trusted(peer, trusted) {
         return peer;
     }
     forwarded_for(&session.req_header().headers, trusted).unwrap_or(peer)
 }
 
-fn peer_ip(session: &Session) -> Option<ClientIp> {
-    session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()))
+/// Who is at the other end of the connection.
+pub(super) fn peer(session: &Session) -> ClientIp {
+    let peer = session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()));
+    peer.unwrap_or(ClientIp::UNKNOWN)
 }
 
 /// Whether nobody on the way could read the request: it came by TLS, or from a proxy of ours that took care of that.
 pub(super) fn is_private(session: &Session, trusted: &[IpNet]) -> bool {
     let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-    encrypted || peer_ip(session).is_some_and(|ip| is_trusted(ip, trusted))
+    encrypted || is_trusted(peer(session), trusted)
 }
 
 /// Whether `ip` may speak for others.

@@ -6,6 +6,7 @@
 //! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
 //! - `filter`: Pingora's phases, each a few lines; start reading there
+//! - `forward_auth`: the same question, asked by another proxy that forwards by itself
 //! - `head`: what the gate gets to see of a request, and who the client really is
 //! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: peers for each upstream, made from a `Permit` only
@@ -20,6 +21,7 @@ mod drain;
 mod exchange;
 mod failure;
 mod filter;
+mod forward_auth;
 mod frames;
 mod guard;
 mod head;

@@ -75,17 +75,16 @@ fn to_sign_in(head: &RequestHead<'_>, snapshot: &Snapshot) -> Answer {
         None => head.path.to_owned(),
     };
     let prefix = &snapshot.settings().auth_prefix;
-    let back = if head.method.is_safe() { snapshot.returns().query(&target) } else { None };
+    let back = snapshot.returns().filter(|_| head.method.is_safe()).and_then(|r| r.query(&target));
     let location = match back {
         Some(query) => format!("{prefix}/login/?{query}"),
         None => format!("{prefix}/login/"),
     };
-    let mut headers = common();
-    headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING)));
+    let mut answer = nothing(303);
     if let Ok(value) = HeaderValue::from_str(&location) {
-        headers.push((header::LOCATION, value));
+        answer.headers.push((header::LOCATION, value));
     }
-    Answer { status: 303, headers, body: Bytes::new(), close: false }
+    answer
 }
 
 /// A browser, to the same place by TLS. Programs are told instead: they would send their secrets twice.
@@ -107,7 +106,7 @@ fn page(refusal: Refusal, pages: &Pages, id: RequestId) -> Answer {
     Answer { status: refusal.status(), headers, body: html.into(), close: refusal.closes() }
 }
 
-fn problem(refusal: Refusal, id: RequestId) -> Answer {
+pub(super) fn problem(refusal: Refusal, id: RequestId) -> Answer {
     let mut headers = with_challenge(refusal);
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
     headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING)));
@@ -119,16 +118,17 @@ fn problem(refusal: Refusal, id: RequestId) -> Answer {
     }
 }
 
-/// The problem document. A 401 says the same for every fault of a token; only the request id differs.
+/// An answer without a word.
+pub(super) fn nothing(status: u16) -> Answer {
+    let mut headers = common();
+    headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING)));
+    Answer { status, headers, body: Bytes::new(), close: false }
+}
+
+/// The problem document; a 401 has nothing of its own, but for the request id in a field.
 fn problem_body(refusal: Refusal, id: RequestId) -> String {
-    let mut body = serde_json::json!({
-        "type": format!("urn:stagedoor:problem:{}", refusal.slug()),
-        "title": refusal.title(),
-        "status": refusal.status(),
-        "detail": refusal.detail(),
-    });
+    let mut body = refusal.problem();
     if let Some(map) = body.as_object_mut().filter(|_| refusal.status() != 401) {
-        map.insert("reason".into(), refusal.reason().into());
         map.insert("request_id".into(), id.to_string().into());
     }
     body.to_string()

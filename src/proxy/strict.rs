@@ -6,13 +6,11 @@ use memchr::memchr;
 
 use super::settings::Limits;
 use crate::gate::HeadRefusal;
+use crate::gate::form::{check_method, check_target, is_authority};
 
 const fn bad(id: &'static str) -> HeadRefusal {
     HeadRefusal::Malformed(id)
 }
-
-/// Longest request target, in bytes.
-const MAX_TARGET: usize = 16 * 1024;
 
 /// Checks the head in `head`, which ends with the empty line.
 ///
@@ -78,36 +76,6 @@ fn request_line(line: &[u8]) -> Result<Version, HeadRefusal> {
         }
         _ => Err(bad("http_version_malformed")),
     }
-}
-
-/// The methods of RFC 9110 and RFC 5789 that can be forwarded.
-fn check_method(method: &[u8]) -> Result<(), HeadRefusal> {
-    match method {
-        b"GET" | b"HEAD" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"OPTIONS" => Ok(()),
-        b"TRACE" | b"CONNECT" => Err(HeadRefusal::MethodNotAllowed),
-        m if !m.is_empty() && m.len() <= 32 && m.iter().all(u8::is_ascii_uppercase) => {
-            Err(HeadRefusal::MethodUnknown)
-        }
-        _ => Err(bad("method_malformed")),
-    }
-}
-
-/// Origin form only (RFC 9112 section 3.2.1), and only bytes that no parser repairs. What the path means is the
-/// policy's business.
-fn check_target(target: &[u8]) -> Result<(), HeadRefusal> {
-    if target.len() > MAX_TARGET {
-        return Err(HeadRefusal::TargetTooLong);
-    }
-    if target.first() != Some(&b'/') {
-        return Err(bad("not_origin_form"));
-    }
-    if target.contains(&b'#') {
-        return Err(bad("fragment"));
-    }
-    if target.iter().any(|b| !(0x21..0x7f).contains(b) || matches!(b, b'"' | b'<' | b'>')) {
-        return Err(bad("unescaped_character"));
-    }
-    Ok(())
 }
 
 /// What must be known of the fields together.
@@ -225,36 +193,6 @@ static TOKEN: [bool; 256] = {
     }
     table
 };
-
-/// `name[:port]`, `address[:port]` or `[IPv6][:port]`, without user information; ASCII only (H-02, H-09, H-10).
-pub(super) fn is_authority(text: &[u8]) -> bool {
-    let (host, port) = if text.first() == Some(&b'[') {
-        let Some(end) = text.iter().position(|b| *b == b']') else { return false };
-        let Ok(inner) = std::str::from_utf8(&text[1..end]) else { return false };
-        if inner.parse::<std::net::Ipv6Addr>().is_err() {
-            return false;
-        }
-        (None, &text[end + 1..])
-    } else {
-        let end = text.iter().position(|b| *b == b':').unwrap_or(text.len());
-        (Some(&text[..end]), &text[end..])
-    };
-    let name_fits = host.is_none_or(|h| {
-        !h.is_empty()
-            && h.len() <= 254
-            && h.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-    });
-    let port_fits = match port {
-        [] => true,
-        [b':', digits @ ..] => {
-            (1..=5).contains(&digits.len())
-                && digits.iter().all(u8::is_ascii_digit)
-                && std::str::from_utf8(digits).is_ok_and(|d| d.parse::<u16>().is_ok())
-        }
-        _ => false,
-    };
-    name_fits && port_fits
-}
 
 #[cfg(test)]
 #[path = "strict_tests.rs"]

@@ -185,7 +185,7 @@ fn p_02_p_10_p_20_targets() {
     for (reason, targets) in cases {
         all_refused(reason, targets.iter().map(|t| format!("GET {t} HTTP/1.1\r\nHost: a\r\n\r\n")));
     }
-    let long = format!("GET /{} HTTP/1.1", "a".repeat(MAX_TARGET));
+    let long = format!("GET /{} HTTP/1.1", "a".repeat(crate::gate::form::MAX_TARGET));
     assert_eq!(request(&long, ""), Err(HeadRefusal::TargetTooLong));
 }
 

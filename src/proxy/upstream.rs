@@ -53,7 +53,7 @@ impl Upstreams {
     pub(super) fn peer(&self, permit: &Permit, upgrade: bool) -> Option<Box<HttpPeer>> {
         let pool = &self.0[permit.upstream()];
         let mut peer = match &pool.balancer {
-            None => Box::new(pool.peers[0].clone()),
+            None => Box::new(pool.peers.first()?.clone()),
             Some(balancer) => {
                 let chosen = balancer.select(b"", 32)?;
                 Box::new(pool.peers.iter().find(|p| p._address == chosen.addr)?.clone())
@@ -65,9 +65,15 @@ impl Upstreams {
         Some(peer)
     }
 
-    /// How many servers of each upstream are well, by its name; without a health check all count as well.
+    /// How many servers of each upstream are well, by its name; without a health check all count as well. Upstreams
+    /// that another proxy reaches are left out.
     pub fn well(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.0.iter().map(|pool| (pool.name.as_str(), pool.well()))
+        self.0.iter().filter(|pool| !pool.peers.is_empty()).map(|pool| (pool.name.as_str(), pool.well()))
+    }
+
+    /// Whether another proxy reaches this one, and we never do.
+    pub(super) fn is_elsewhere(&self, at: usize) -> bool {
+        self.0[at].peers.is_empty()
     }
 
     /// The name of an upstream, for logs and metrics.

@@ -7,24 +7,65 @@ use super::claims::issue_time;
 use super::public_key::PublicKey;
 use super::strict::{HEADER_BUF, Header, Segments, base64url, object};
 use super::wire::Incoming;
-use super::{Claims, KeyRing, Purpose, ROTATION_SLACK, Rejection, Settings};
+use super::{Claims, JwksError, KeyRing, Purpose, ROTATION_SLACK, Rejection, Settings, jwks};
 use crate::model::Timestamp;
 
-/// Believes access tokens of one key ring. Knows nothing of revocations and remembers nothing.
-#[derive(Debug)]
+/// Believes access tokens of one set of keys. Knows nothing of revocations and remembers nothing.
+#[derive(Clone, Debug)]
 pub struct Verifier {
-    keys: Arc<KeyRing>,
+    keys: Trusted,
     issuer: String,
     audience: String,
     window: Window,
 }
 
+/// The keys that are believed.
+#[derive(Clone, Debug)]
+enum Trusted {
+    /// Our own.
+    Ring(Arc<KeyRing>),
+    /// Those that a gateway publishes.
+    Published(Vec<PublicKey>),
+}
+
+/// The longest life that is believed of a token whose issuer's settings are not known: the longest that can be
+/// configured.
+const LONGEST_LIFE: Duration = Duration::from_secs(3600);
+/// How far the clocks of issuer and verifier may be apart, where nothing else is said.
+const LEEWAY: Duration = Duration::from_secs(5);
+
 impl Verifier {
+    /// A verifier for tokens of a gateway somewhere else: the keys of its JWK set (JSON text), its `token.issuer` (by
+    /// default its public URL) and its `token.audience` (by default `stagedoor`).
+    ///
+    /// # Errors
+    /// [`JwksError`] when the set is malformed or has no key for us; keep the verifier you had.
+    pub fn from_jwks(json: &str, issuer: &str, audience: &str) -> Result<Self, JwksError> {
+        Ok(Self {
+            keys: Trusted::Published(jwks::read(json)?),
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            window: Window { leeway: LEEWAY, max_life: LONGEST_LIFE },
+        })
+    }
+
+    /// Whose tokens these are: their `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// How far clocks may be apart.
+    #[must_use]
+    pub fn leeway(&self) -> Duration {
+        self.window.leeway
+    }
+
     /// A verifier for tokens signed with `keys` under these settings.
     #[must_use]
     pub fn new(keys: Arc<KeyRing>, settings: &Settings) -> Self {
         Self {
-            keys,
+            keys: Trusted::Ring(keys),
             issuer: settings.issuer.clone(),
             audience: settings.audience.clone(),
             window: Window { leeway: settings.leeway, max_life: settings.access_ttl },
@@ -56,7 +97,7 @@ impl Verifier {
         times: impl FnOnce(&Incoming<'_>) -> Result<(), Rejection>,
     ) -> Result<Claims, Rejection> {
         let segments = Segments::split(token)?;
-        let key = signed_by(&segments, Purpose::Access, |kid| self.keys.find(kid), |key| &key.public)?;
+        let retired_at = self.signed_by_key_retired_at(&segments)?;
         let json = base64url(segments.payload).ok_or(Rejection::Malformed)?;
         let payload: Incoming<'_> = object(&json).ok_or(Rejection::Claims)?;
         if payload.iss != self.issuer {
@@ -68,10 +109,25 @@ impl Verifier {
         times(&payload)?;
         // A retired key that leaks cannot make tokens any more: they would have to be older than its retirement, and
         // such tokens have expired.
-        if key.retired_at.is_some_and(|at| Timestamp::from_secs(payload.iat) > at.after(ROTATION_SLACK)) {
+        if retired_at.is_some_and(|at| Timestamp::from_secs(payload.iat) > at.after(ROTATION_SLACK)) {
             return Err(Rejection::KeyUnknown);
         }
         access_claims(payload)
+    }
+
+    /// The signature holds; when its key was retired, if it was and if that is known.
+    fn signed_by_key_retired_at(&self, segments: &Segments<'_>) -> Result<Option<Timestamp>, Rejection> {
+        match &self.keys {
+            Trusted::Ring(ring) => {
+                let key = signed_by(segments, Purpose::Access, |kid| ring.find(kid), |key| &key.public)?;
+                Ok(key.retired_at)
+            }
+            Trusted::Published(keys) => {
+                let find = |kid: &str| keys.iter().find(|k| k.kid == kid);
+                signed_by(segments, Purpose::Access, find, |key| key)?;
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use http::{Request, header};
 
 use super::layer::Gate;
 use super::refusal::Refusal;
+use super::request::path;
 use crate::gate::Principal;
 use crate::model::Timestamp;
 use crate::token::{AssertionClaims, AssertionVerifier, RequestBinding};
@@ -45,16 +46,6 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
         (None, _) => request.uri().authority().map(http::uri::Authority::as_str),
         (Some(_), Some(_)) => None,
     }
-}
-
-/// The path as it came over the wire. A nested axum router cuts its prefix off the URI and keeps the
-/// original beside it.
-fn path<B>(request: &Request<B>) -> &str {
-    #[cfg(feature = "axum")]
-    if let Some(original) = super::extract::original_path(request.extensions()) {
-        return original;
-    }
-    request.uri().path()
 }
 
 fn principal(claims: AssertionClaims) -> Principal {

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts, OriginalUri};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 
@@ -24,6 +26,11 @@ impl IntoResponse for SignInRequired {
 /// The path before nested routers cut their prefixes off.
 pub(super) fn original_path(extensions: &http::Extensions) -> Option<&str> {
     extensions.get::<OriginalUri>().map(|original| original.0.path())
+}
+
+/// The other end of the connection, where the server says it.
+pub(super) fn peer(extensions: &http::Extensions) -> Option<SocketAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
 }
 
 /// The person, in handlers behind a [`GateLayer`](super::GateLayer).

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::Mutex;
 
 use crate::model::Clock;
-use crate::token::AssertionVerifier;
+use crate::token::{AssertionVerifier, JwksError};
 
 /// A whole fetch, from the connection to the last byte.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,6 +69,31 @@ pub(super) struct Keys {
     /// Counts the fetches; a request that saw this one may ask for a later one.
     pub(super) generation: u64,
     fetched: Duration,
+}
+
+/// Where the layer has its keys from.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// The gateway's address.
+    Fetched(Arc<KeySource>),
+    /// Whoever made the layer.
+    Given(Arc<Keys>),
+}
+
+impl Source {
+    /// Keys that never change.
+    pub(super) fn given(json: &str, audience: &str) -> Result<Self, JwksError> {
+        let verifier = AssertionVerifier::from_jwks(json, audience)?;
+        Ok(Self::Given(Arc::new(Keys { verifier, generation: 0, fetched: Duration::ZERO })))
+    }
+
+    /// See [`KeySource::at_hand`].
+    pub(super) fn at_hand(&self, clock: &Arc<dyn Clock>) -> Option<Arc<Keys>> {
+        match self {
+            Self::Fetched(source) => source.at_hand(clock),
+            Self::Given(keys) => Some(Arc::clone(keys)),
+        }
+    }
 }
 
 /// How the last fetch went. Whoever holds it is the one who may fetch.

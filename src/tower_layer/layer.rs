@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::identity::IdentityHeaders;
-use super::jwks::{KeySource, KeySourceError};
+use super::jwks::{KeySource, KeySourceError, Source};
 use super::service::GateService;
 use crate::gate::IdentityNames;
 use crate::model::{Clock, SystemClock};
+use crate::token::JwksError;
 
 /// Gives requests the identity that Stagedoor vouches for; see the [module](super).
 ///
@@ -22,7 +23,7 @@ pub struct GateLayer {
 /// What layer, service and future share.
 #[derive(Clone)]
 pub(super) struct Gate {
-    pub(super) keys: Arc<KeySource>,
+    pub(super) keys: Source,
     pub(super) headers: IdentityHeaders,
     pub(super) issuer: Option<String>,
     pub(super) clock: Arc<dyn Clock>,
@@ -41,13 +42,26 @@ impl GateLayer {
     /// [`KeySourceError`] when the URL is not an absolute `http` or `https` URL, or when it is `https` and
     /// the machine has no trusted certificates.
     pub fn from_gateway(jwks_url: &str, audience: &str) -> Result<Self, KeySourceError> {
+        Ok(Self::with(Source::Fetched(Arc::new(KeySource::new(jwks_url, audience)?))))
+    }
+
+    /// The same with a key set (JSON text) that never changes, for tests and for places from where the gateway cannot be
+    /// reached. When its keys change, assertions are refused until somebody makes the layer anew.
+    ///
+    /// # Errors
+    /// [`JwksError`] when the set is malformed or has no key for us.
+    pub fn from_keys(jwks: &str, audience: &str) -> Result<Self, JwksError> {
+        Ok(Self::with(Source::given(jwks, audience)?))
+    }
+
+    fn with(keys: Source) -> Self {
         let gate = Gate {
-            keys: Arc::new(KeySource::new(jwks_url, audience)?),
+            keys,
             headers: IdentityHeaders::new(&IdentityNames::default()),
             issuer: None,
             clock: Arc::new(SystemClock::new()),
         };
-        Ok(Self { gate: Arc::new(gate) })
+        Self { gate: Arc::new(gate) }
     }
 
     /// Also asks for this `iss`: the `token.issuer` of the gateway, by default its `public_url`.
@@ -82,6 +96,10 @@ impl<S> Layer<S> for GateLayer {
 
 impl std::fmt::Debug for GateLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GateLayer").field("keys", &self.gate.keys).finish_non_exhaustive()
+        let from = match &self.gate.keys {
+            Source::Fetched(source) => format!("{source:?}"),
+            Source::Given(_) => "given".to_owned(),
+        };
+        f.debug_struct("GateLayer").field("keys", &from).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header};
 
+use crate::gate;
+
 /// Why the layer did not let a request pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refusal {
@@ -86,6 +88,33 @@ impl Refusal {
         }
         response
     }
+}
+
+/// In the extensions of a refusal: why, for the logs of layers outside. A 401 does not say it to the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Denied {
+    /// The stable reason id, the same that the gateway logs.
+    pub reason: &'static str,
+}
+
+/// The answer to a request that the gate refuses: what the gateway itself would say to a program.
+pub(super) fn answer<B: From<String>>(refusal: gate::Refusal) -> Response<B> {
+    let reason = refusal.reason();
+    tracing::info!(reason, status = refusal.status(), "request refused");
+    let mut response = Response::new(B::from(refusal.problem().to_string()));
+    *response.status_mut() =
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(Denied { reason });
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(challenge) = refusal.challenge() {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if let Some(wait) = refusal.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    response
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tower_service::Service;
 use super::admit::admit;
 use super::future::ResponseFuture;
 use super::identity::Presented;
+use super::jwks::{KeySource, Source};
 use super::layer::Gate;
 use super::refusal::Refusal;
 
@@ -37,10 +38,14 @@ enum Look {
     Refuse(Refusal),
     /// Later keys than these are needed first.
     Fetch {
+        source: Arc<KeySource>,
         assertion: String,
         seen: Option<u64>,
     },
 }
+
+/// Later keys may know better.
+const UNKNOWN_KEY: Refusal = Refusal::Assertion("token_key_unknown");
 
 impl Gate {
     fn look<B>(&self, request: &mut Request<B>) -> Look {
@@ -49,15 +54,18 @@ impl Gate {
             Ok(Presented::Assertion(assertion)) => assertion,
             Err(refusal) => return Look::Refuse(refusal),
         };
-        let Some(keys) = self.keys.at_hand(&self.clock) else {
-            return Look::Fetch { assertion, seen: None };
-        };
-        match admit(self, &keys.verifier, &assertion, request) {
-            Ok(()) => Look::Pass,
-            Err(Refusal::Assertion("token_key_unknown")) => {
-                Look::Fetch { assertion, seen: Some(keys.generation) }
+        let admitted = match self.keys.at_hand(&self.clock) {
+            Some(keys) => {
+                admit(self, &keys.verifier, &assertion, request).map_err(|r| (r, Some(keys.generation)))
             }
-            Err(refusal) => Look::Refuse(refusal),
+            None => Err((UNKNOWN_KEY, None)),
+        };
+        match (admitted, &self.keys) {
+            (Ok(()), _) => Look::Pass,
+            (Err((UNKNOWN_KEY, seen)), Source::Fetched(source)) => {
+                Look::Fetch { source: Arc::clone(source), assertion, seen }
+            }
+            (Err((refusal, _)), _) => Look::Refuse(refusal),
         }
     }
 }
@@ -79,8 +87,8 @@ where
         match self.gate.look(&mut request) {
             Look::Pass => ResponseFuture::inner(self.inner.call(request)),
             Look::Refuse(refusal) => ResponseFuture::refused(refusal),
-            Look::Fetch { assertion, seen } => {
-                let later = Arc::clone(&self.gate.keys).later_than(seen, Arc::clone(&self.gate.clock));
+            Look::Fetch { source, assertion, seen } => {
+                let later = source.later_than(seen, Arc::clone(&self.gate.clock));
                 // The future takes the instance that was polled ready; the clone waits for its own turn.
                 let next = self.inner.clone();
                 let inner = std::mem::replace(&mut self.inner, next);

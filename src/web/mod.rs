@@ -71,6 +71,7 @@ pub fn router(state: WebState) -> Router {
         // pages
         .on(routes::HOME, get(pages::home::show))
         .on(routes::LOGIN, get(pages::login::show).post(pages::login::send))
+        .on(routes::RESUME, get(pages::resume::show))
         .on(routes::SECOND_FACTOR, get(pages::second_factor::show).post(pages::second_factor::send))
         .on(routes::SECOND_FACTOR_RESEND, post(pages::second_factor::resend))
         .on(routes::CHECK_MAIL, get(pages::check_mail::show))

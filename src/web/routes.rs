@@ -4,6 +4,8 @@
 pub const HOME: &str = "/";
 /// Sign-in page.
 pub const LOGIN: &str = "/login/";
+/// Back to where a person was, with new cookies.
+pub const RESUME: &str = "/resume/";
 /// The second step of a sign-in: page.
 pub const SECOND_FACTOR: &str = "/second-factor/";
 /// Another code by mail, asked for on that page.
@@ -125,6 +127,7 @@ pub const STATIC: &str = "/static/{file}";
 pub const ALL: &[&str] = &[
     HOME,
     LOGIN,
+    RESUME,
     SECOND_FACTOR,
     SECOND_FACTOR_RESEND,
     PASSWORD_RESET_LINK,

@@ -1,26 +1,41 @@
 //! What was written -> what it means: one file for each group of settings. Every reader notes its problems
 //! and goes on; whether the result counts is decided at the end.
 
+#[cfg(feature = "gateway")]
 mod account;
-mod policy;
+pub(super) mod policy;
+#[cfg(feature = "gateway")]
 mod roles;
+#[cfg(feature = "gateway")]
 mod server;
+#[cfg(feature = "gateway")]
 mod services;
+#[cfg(feature = "gateway")]
 mod tests_of_rules;
+#[cfg(feature = "gateway")]
 mod upstreams;
 
+#[cfg(feature = "gateway")]
 use std::sync::Arc;
 
+#[cfg(feature = "gateway")]
 use super::raw::sections as s;
+#[cfg(feature = "gateway")]
 use super::raw::table::{Context, Field};
+#[cfg(feature = "gateway")]
 use super::raw::tree::Node;
+#[cfg(feature = "gateway")]
 use super::{LogSettings, Settings};
+#[cfg(feature = "gateway")]
 use crate::policy::Policy;
+#[cfg(feature = "gateway")]
 use crate::{account as account_part, gate, mail, proxy, web};
 
+#[cfg(feature = "gateway")]
 pub use tests_of_rules::{Actor, RuleTest};
 
 /// The settings, if there was enough to build them from; `cx` holds all problems, errors among them.
+#[cfg(feature = "gateway")]
 pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
     let root_field = Field { cx, node: root, path: String::new() };
     let root = root_field.table(&s::ROOT)?;
@@ -36,7 +51,7 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
     let home_links = roles::home_links(&root, &roles);
     let log = root.sub("log", &s::LOG);
     let log = LogSettings { level: log.choice("level").to_owned(), json: log.choice("format") == "json" };
-    let source = policy::source(&root, &roles);
+    let source = policy::source(&root, &roles.sources);
     let rule_tests = tests_of_rules::read(&root, &roles);
     let compiled = policy::compile(&root, &source);
 

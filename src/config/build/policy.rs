@@ -3,22 +3,38 @@
 
 use std::collections::HashSet;
 
-use super::roles::Roles;
 use crate::config::problem::Severity;
 use crate::config::raw::sections_policy as p;
 use crate::config::raw::table::{Field, Found, Table, networks};
 use crate::config::raw::tree::Value;
 use crate::config::suggest;
 use crate::policy::{
-    self, Policy, PolicySource, RequirementSource as Req, RouteSource, RuleSource, WhenUnknown,
+    self, Policy, PolicySource, RequirementSource as Req, RoleSource, RouteSource, RuleSource, WhenUnknown,
 };
 
 /// Deeper requirements cannot be read by people either.
 const MAX_DEPTH: usize = 16;
 
-pub(super) fn source(root: &Table<'_>, roles: &Roles) -> PolicySource {
+/// The roles as far as rules go.
+fn roles(root: &Table<'_>) -> Vec<RoleSource> {
+    let Some(field) = root.field("roles") else { return Vec::new() };
+    let role = |(name, _, field): (&str, usize, Field<'_>)| {
+        let permissions = field.table(&p::ROLE)?.field("permissions").map(|f| f.texts()).unwrap_or_default();
+        Some(RoleSource { name: name.to_owned(), permissions })
+    };
+    field.named().into_iter().filter_map(role).collect()
+}
+
+/// What stands there without the rest of a gateway's configuration; routes may be missing.
+pub(in crate::config) fn source_alone(root: &Table<'_>) -> PolicySource {
+    let routes = if root.has("routes") { routes(root) } else { Vec::new() };
+    PolicySource { roles: roles(root), requirements: requirements(root), routes, rules: rules(root) }
+}
+
+#[cfg(feature = "gateway")]
+pub(super) fn source(root: &Table<'_>, roles: &[RoleSource]) -> PolicySource {
     PolicySource {
-        roles: roles.sources.clone(),
+        roles: roles.to_vec(),
         requirements: requirements(root),
         routes: routes(root),
         rules: rules(root),
@@ -27,7 +43,7 @@ pub(super) fn source(root: &Table<'_>, roles: &Roles) -> PolicySource {
 
 /// Compiles, and notes what the policy found at the place it means. The policy's lists are as long as those
 /// of the file, so its paths are ours.
-pub(super) fn compile(root: &Table<'_>, source: &PolicySource) -> Option<Policy> {
+pub(in crate::config) fn compile(root: &Table<'_>, source: &PolicySource) -> Option<Policy> {
     let cx = root.at.cx;
     let (compiled, problems) = policy::compile(source);
     let known: HashSet<String> =
@@ -72,12 +88,16 @@ fn routes(root: &Table<'_>) -> Vec<RouteSource> {
     if items.is_empty() && matches!(list.node.value, Value::List(_)) {
         list.error("there is no route: nothing can be reached", "write `- { path: /**, upstream: NAME }`");
     }
+    // Rules alone have no list of upstreams; where one is missing, that is noted once and not for each route.
+    if !root.has("upstreams") {
+        return items.iter().map(|item| route(item, None)).collect();
+    }
     let upstreams = root.at("upstreams");
     let known: Vec<&str> = match &upstreams.node.value {
         Value::Table(entries) => entries.iter().map(|e| e.key.as_str()).collect(),
         _ => Vec::new(),
     };
-    let routes: Vec<RouteSource> = items.iter().map(|item| route(item, &known)).collect();
+    let routes: Vec<RouteSource> = items.iter().map(|item| route(item, Some(&known))).collect();
     let all_known = !routes.is_empty() && routes.iter().all(|r| known.contains(&r.upstream.as_str()));
     if let (Value::Table(entries), true) = (&upstreams.node.value, all_known) {
         for entry in entries.iter().filter(|e| routes.iter().all(|r| r.upstream != e.key)) {
@@ -88,12 +108,12 @@ fn routes(root: &Table<'_>) -> Vec<RouteSource> {
     routes
 }
 
-fn route(item: &Field<'_>, upstreams: &[&str]) -> RouteSource {
+fn route(item: &Field<'_>, upstreams: Option<&[&str]>) -> RouteSource {
     let Some(table) = item.table(&p::ROUTE) else {
         return RouteSource { path: format!("/{STAND_IN}/{}", item.path), ..RouteSource::default() };
     };
     let upstream = table.text("upstream");
-    if let Some(name) = &upstream
+    if let (Some(name), Some(upstreams)) = (&upstream, upstreams)
         && !upstreams.contains(&name.as_str())
     {
         table.at("upstream").error(

@@ -72,8 +72,13 @@ fn upstream(name: &str, field: &Field<'_>, gateway: &Gateway) -> Option<Upstream
 fn servers(table: &Table<'_>, gateway: &Gateway) -> Vec<Server> {
     let Some(list) = table.field("servers") else { return Vec::new() };
     let items = list.items();
-    if items.is_empty() {
-        list.error("there is no server", "write [\"http://127.0.0.1:3000\"]");
+    if items.is_empty() && gateway.trusted_proxies.is_empty() {
+        list.error(
+            "there is no server",
+            "write [\"http://127.0.0.1:3000\"]; a list may be empty where a proxy of `server.trusted_proxies` reaches the application and asks for verdicts",
+        );
+    } else if items.is_empty() && table.has("health") {
+        table.at("health").error("there is no server to ask", "leave `health` out, or name a server");
     }
     let mut servers = Vec::new();
     for item in &items {

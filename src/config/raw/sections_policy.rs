@@ -23,7 +23,12 @@ pub(in crate::config) static UPSTREAM: Section = Section {
     path: "upstreams.<name>",
     doc: "An application. The name is the audience of its assertions.",
     keys: &[
-        key("servers", Texts, Required, "Its servers: `http://HOST:PORT` or `https://HOST:PORT`."),
+        key(
+            "servers",
+            Texts,
+            Required,
+            "Its servers: `http://HOST:PORT` or `https://HOST:PORT`. `[]`: a proxy of `server.trusted_proxies` reaches it and asks here first (docs/forward-auth.md).",
+        ),
         key("timeouts", Sub, Text("{}"), "How long to wait for it."),
         key(
             "identity",

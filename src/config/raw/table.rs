@@ -10,6 +10,7 @@ use super::tree::{Entry, Node, Place, Value};
 use super::{sections_policy, values};
 use crate::config::problem::Severity;
 use crate::config::suggest;
+#[cfg(feature = "gateway")]
 use crate::limiter::Quota;
 
 /// A problem whose place is still a number.
@@ -267,6 +268,7 @@ impl<'a> Table<'a> {
     }
 
     /// A quota.
+    #[cfg(feature = "gateway")]
     pub(in crate::config) fn quota(&self, name: &str) -> Quota {
         let none = Quota { limit: 1, window: Duration::from_secs(1) };
         self.read(name, |_, text| values::quota(text)).unwrap_or(none)

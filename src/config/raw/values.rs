@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+#[cfg(feature = "gateway")]
 use crate::limiter::Quota;
 
 /// `10s`, `15m`, `1h`, `30d`, `500ms`.
@@ -61,6 +62,7 @@ pub(in crate::config) fn size(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// The likely fix.
+#[cfg(feature = "gateway")]
 pub(in crate::config) fn quota(text: &str) -> Result<Quota, String> {
     let (count, window) = text.split_once('/').ok_or("write tries, `/` and a duration, such as 5/1m")?;
     if matches!(window, "s" | "m" | "h" | "d") {
@@ -100,7 +102,7 @@ fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gateway"))]
 mod tests {
     use super::*;
 

@@ -12,6 +12,7 @@ pub mod link;
 pub mod login;
 pub mod logout;
 pub mod register;
+pub mod resume;
 pub mod second_factor;
 pub mod verify;
 

@@ -20,6 +20,11 @@ impl Browser {
         Self { cookies: BTreeMap::new(), host, address: Some(app.address()) }
     }
 
+    /// A fresh profile that knows a host, and where that is.
+    pub fn at(host: &str, address: std::net::SocketAddr) -> Self {
+        Self { cookies: BTreeMap::new(), host: host.to_owned(), address: Some(address) }
+    }
+
     /// A profile that holds a person's cookies.
     pub fn of(app: &TestApp, person: &Person) -> Self {
         let mut browser = Self::new(app);

@@ -11,6 +11,7 @@
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
 //! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
 //!   how they fared, `exchange`: a request that nobody waits for
+//! - `nginx`: another proxy in front
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
@@ -24,6 +25,7 @@ mod judge;
 mod load;
 mod load_report;
 mod node;
+mod nginx;
 mod parsers;
 mod people;
 mod postgres;
@@ -42,6 +44,7 @@ pub use fault_proxy::{FaultProxy, Mode};
 pub use load::{Load, Tokens, tokens_in};
 pub use load_report::{Class, Report};
 pub use node::Node;
+pub use nginx::Nginx;
 pub use people::{PASSWORD, Person};
 pub use postgres::{Database, PostgresServer};
 pub use redis::RedisServer;
