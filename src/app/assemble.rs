@@ -23,7 +23,7 @@ use crate::limiter::{self, MemoryLimiter};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
-use crate::proxy::{Drain, Front, FrontParts, HealthService, Upstreams};
+use crate::proxy::{Drain, Front, FrontParts, Upstreams, WatchService};
 use crate::store::{Revocation, Store};
 use crate::token::{Ended, Mint, Revocations, Vault};
 use crate::web::{self, CookieNames, WebState};
@@ -47,7 +47,7 @@ pub struct Gateway {
     pub(super) settings: Settings,
     pub(super) runtime: Runtime,
     pub(super) front: Front,
-    pub(super) health: Vec<HealthService>,
+    pub(super) watch: Option<WatchService>,
     pub(super) worker: Worker,
     pub(super) jobs: Jobs,
     pub(super) metrics: Arc<Metrics>,
@@ -72,8 +72,7 @@ impl Gateway {
         let mail = Delivery::new(&settings.mail)?;
         let accounts = Arc::new(accounts(&settings, &store, &common, &metrics, around));
         let gate = Arc::new(Gate::new(common.snapshot(&settings, common.keys.load_full())?));
-        let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
-        let upstreams = Arc::new(upstreams);
+        let (upstreams, watch) = Upstreams::new(&settings.proxy.upstreams, &metrics)?;
         let cookies = CookieNames::new(settings.gate.secure_cookies());
         let own = own(&settings, &accounts, &common, &gate, cookies.clone());
         let brand = settings.web.clone();
@@ -126,7 +125,7 @@ impl Gateway {
             settings,
             runtime,
             front,
-            health,
+            watch,
             worker,
             jobs,
             metrics,

@@ -107,8 +107,8 @@ impl Gateway {
         let mut service = Service::new("stagedoor".into(), guard);
         service.add_tcp(&public.to_string());
         server.add_service(service);
-        for health in self.health {
-            server.add_service(health);
+        if let Some(watch) = self.watch {
+            server.add_service(watch);
         }
         self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
         let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);

@@ -56,6 +56,8 @@ pub enum UpstreamFailure {
     Down,
     /// It did not answer in time.
     TimedOut,
+    /// As many requests are under way to it as may be.
+    Busy,
 }
 
 /// Why a request does not reach an upstream.
@@ -114,6 +116,7 @@ impl Refusal {
             Self::BodyTooSlow => 408,
             Self::Upstream(UpstreamFailure::Down) => 502,
             Self::Upstream(UpstreamFailure::TimedOut) => 504,
+            Self::Upstream(UpstreamFailure::Busy) => 503,
             Self::Unavailable { .. } => 503,
             Self::Internal => 500,
         }
@@ -134,6 +137,7 @@ impl Refusal {
             Self::BodyTooSlow => "body_too_slow",
             Self::Upstream(UpstreamFailure::Down) => "upstream_down",
             Self::Upstream(UpstreamFailure::TimedOut) => "upstream_timed_out",
+            Self::Upstream(UpstreamFailure::Busy) => "upstream_busy",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal => "internal",
         }
@@ -154,6 +158,7 @@ impl Refusal {
             Self::BodyTooSlow => "body-too-slow",
             Self::Upstream(UpstreamFailure::Down) => "upstream-down",
             Self::Upstream(UpstreamFailure::TimedOut) => "upstream-timeout",
+            Self::Upstream(UpstreamFailure::Busy) => "upstream-busy",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal => "internal",
         }
@@ -173,6 +178,7 @@ impl Refusal {
             Self::BodyTooSlow => "That took too long",
             Self::Upstream(UpstreamFailure::Down) => "The application cannot be reached",
             Self::Upstream(UpstreamFailure::TimedOut) => "The application takes too long",
+            Self::Upstream(UpstreamFailure::Busy) => "The application has too much to do",
             Self::Unavailable { .. } => "Not available for a moment",
             Self::Internal => "Something went wrong on our side",
         }
@@ -227,6 +233,7 @@ impl Refusal {
     pub fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after } => Some(retry_after),
+            Self::Upstream(UpstreamFailure::Busy) => Some(Duration::from_secs(1)),
             Self::Upstream(_) => Some(Duration::from_secs(5)),
             _ => None,
         }

@@ -3,11 +3,15 @@
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
 //! - `make`: one line for each kind of metric · `process`: what the system says about this process
+//! - `upstream`: the counters of one upstream
 
 mod make;
 mod process;
 #[cfg(test)]
 mod tests;
+mod upstream;
+
+pub use upstream::{Trouble, UpstreamMetrics};
 
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
@@ -43,6 +47,9 @@ pub struct Metrics {
     reload_ok: IntGauge,
     reload_at: IntGauge,
     upstreams: IntGaugeVec,
+    upstream_in_flight: IntGaugeVec,
+    upstream_retries: IntCounterVec,
+    upstream_errors: IntCounterVec,
     levels: Levels,
     process: Process,
 }
@@ -157,6 +164,21 @@ impl Metrics {
             reload_at: m
                 .gauge("stagedoor_config_last_success_timestamp_seconds", "When one last took effect."),
             upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
+            upstream_in_flight: m.gauges(
+                "stagedoor_upstream_in_flight",
+                "Requests under way.",
+                &["upstream"],
+            ),
+            upstream_retries: m.counters(
+                "stagedoor_upstream_retries_total",
+                "Requests tried once more.",
+                &["upstream"],
+            ),
+            upstream_errors: m.counters(
+                "stagedoor_upstream_errors_total",
+                "What went wrong towards upstreams.",
+                &["upstream", "kind"],
+            ),
             levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
             process: Process {
                 cpu: m.seconds("process_cpu_seconds_total", "Time on processors, user and system."),

@@ -9,6 +9,7 @@ use super::*;
 const LABELS: &[&str] = &[
     "factor",
     "job",
+    "kind",
     "le",
     "operation",
     "outcome",
@@ -42,6 +43,7 @@ fn busy() -> Metrics {
     m.job("codes", "done", Duration::from_millis(1));
     m.reloaded(true, 1_800_000_000);
     m.upstream("app", 2);
+    m.of_upstream("app").trouble(Trouble::Tls);
     m.level(Level::MailsAge, 12);
     m.measure_process();
     m

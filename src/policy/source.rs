@@ -44,6 +44,8 @@ pub struct RouteSource {
     pub forward_token: bool,
     /// Largest request body in bytes; `None`: the server's limit.
     pub max_body: Option<u64>,
+    /// The beginning of the path that the upstream does not see.
+    pub strip_prefix: Option<String>,
 }
 
 /// One rule.

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorType, Result};
 
@@ -17,11 +18,12 @@ use super::bridge::{self, OwnApp};
 use super::ctx::{Ctx, RequestIds};
 use super::drain::Drain;
 use super::failure::refusal_of;
+use super::forward;
 use super::head::{self, Client};
 use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::Limits;
-use super::upstream::Upstreams;
+use super::upstream::{Onward, Upstreams};
 use crate::gate::{Gate, Own, Permit, Refusal, Renewed, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
@@ -194,6 +196,7 @@ impl ProxyHttp for Front {
             client_ip: None,
             rule: None,
             permit: None,
+            onward: Onward::default(),
             cookies: Vec::new(),
             unsettled: None,
             body: (0, 0),
@@ -241,16 +244,29 @@ impl ProxyHttp for Front {
         Ok(true)
     }
 
-    async fn upstream_peer(
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        forward::peer(&self.parts.upstreams, session, ctx)
+    }
+
+    fn fail_to_connect(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
+        _peer: &HttpPeer,
         ctx: &mut Ctx,
-    ) -> Result<Box<pingora::prelude::HttpPeer>> {
-        let permit =
-            ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
-        let peer = self.parts.upstreams.peer(permit, head::is_websocket(session.req_header()));
-        peer.ok_or_else(|| *Error::explain(ErrorType::ConnectError, "no server is well").into_up())
-            .map_err(Box::new)
+        e: Box<Error>,
+    ) -> Box<Error> {
+        forward::not_connected(ctx, e)
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        e: Box<Error>,
+        ctx: &mut Ctx,
+        reused: bool,
+    ) -> Box<Error> {
+        forward::broken_off(peer, session, e, ctx, reused)
     }
 
     async fn upstream_request_filter(
@@ -297,8 +313,9 @@ impl ProxyHttp for Front {
         &self,
         _session: &mut Session,
         response: &mut ResponseHeader,
-        _ctx: &mut Ctx,
+        ctx: &mut Ctx,
     ) -> Result<()> {
+        forward::answered(response, ctx)?;
         if !response.headers.contains_key(header::SET_COOKIE) {
             return Ok(());
         }

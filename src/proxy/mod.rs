@@ -5,7 +5,7 @@
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `head`: what the gate gets to see of a request, and who the client really is
 //! - `renewal`: new tokens for a browser whose access token has ended
-//! - `upstream`: peers for each upstream, made from a `Permit` only
+//! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
 //! - `failure`: what an error on the way means to the client
 //! - `respond`: writes refusals, as pages for people and problem documents for programs
@@ -16,6 +16,7 @@ mod ctx;
 mod drain;
 mod failure;
 mod filter;
+mod forward;
 mod guard;
 mod head;
 mod renewal;
@@ -31,5 +32,5 @@ pub use guard::Guard;
 pub use head::Client;
 pub use renewal::{Renew, Renewal};
 pub use respond::Pages;
-pub use settings::{Health, Limits, Server, Settings, Upstream};
-pub use upstream::{HealthService, Unresolvable, Upstreams};
+pub use settings::{Balance, Health, Limits, Protocol, Server, Settings, Tls, Upstream};
+pub use upstream::{BadAuthorities, Upstreams, WatchService};

@@ -49,7 +49,7 @@ const CONFIG: &[&str] = &[
     "gate: AssertionMode IdentityNames Settings",
     "limiter: Quota Settings",
     "mail: Settings SmtpSettings TransportSettings",
-    "proxy: Health Limits Server Settings Upstream",
+    "proxy: Balance Health Limits Protocol Server Settings Tls Upstream",
     "store: PostgresSettings Settings",
     "token: Algorithm Rotation Settings",
     "web: HomeLink Settings",

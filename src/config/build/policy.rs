@@ -107,6 +107,7 @@ fn route(item: &Field<'_>, upstreams: &[&str]) -> RouteSource {
         case_insensitive: table.flag("case_insensitive"),
         forward_token: table.flag("forward_token"),
         max_body: table.size("max_body"),
+        strip_prefix: table.text("strip_prefix"),
     }
 }
 

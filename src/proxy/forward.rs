@@ -1,0 +1,103 @@
+//! A request on its way to an upstream and back: which server, whether it may be sent once more, and what its failures
+//! are counted as. Sent once more is only what cannot have been carried out: a request that found no connection, and an
+//! idempotent one whose connection broke before any answer.
+
+use pingora::http::ResponseHeader;
+use pingora::prelude::HttpPeer;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use super::ctx::Ctx;
+use super::head;
+use super::respond::is_interim;
+use super::upstream::{Asking, Upstreams};
+use crate::gate::{Refusal, UpstreamFailure};
+use crate::metrics::Trouble;
+use crate::model::ClientIp;
+
+/// More interim answers (1xx) are a flood, not a protocol (S-28).
+const MAX_INTERIM: u8 = 16;
+
+/// The server for this request. Asked again, it is another one if there is another one.
+pub(super) fn peer(upstreams: &Upstreams, session: &Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+    let permit = ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
+    let asking = Asking {
+        upgrade: head::is_websocket(session.req_header()),
+        client: ctx.client_ip.unwrap_or(ClientIp::UNKNOWN),
+        now: ctx.now,
+    };
+    upstreams.peer(permit, &asking, &mut ctx.onward).map_err(|failure| {
+        ctx.refusal = Some(Refusal::Upstream(failure));
+        let why = if failure == UpstreamFailure::Busy {
+            "too many requests under way"
+        } else {
+            "no server is well"
+        };
+        Error::explain(ErrorType::ConnectError, why).into_up()
+    })
+}
+
+/// No connection: nothing of the request has been sent, whatever its method.
+pub(super) fn not_connected(ctx: &mut Ctx, mut e: Box<Error>) -> Box<Error> {
+    let again = ctx.onward.leave_out(ctx.now);
+    e.set_retry(again);
+    ctx.onward.count(trouble(&e), again);
+    e
+}
+
+/// The connection broke off, or what came over it is no answer.
+pub(super) fn broken_off(
+    peer: &HttpPeer,
+    session: &Session,
+    e: Box<Error>,
+    ctx: &mut Ctx,
+    reused: bool,
+) -> Box<Error> {
+    if *e.esource() != ErrorSource::Upstream {
+        let mut e = e;
+        e.set_retry(false);
+        return e;
+    }
+    let what = trouble(&e);
+    let mut e = e.more_context(format!("server {}", peer._address));
+    let harmless = session.req_header().method.is_idempotent()
+        && !session.as_ref().retry_buffer_truncated()
+        && !ctx.onward.answered;
+    if !harmless {
+        e.set_retry(false);
+    } else if what == Trouble::Reset && ctx.onward.has_another() {
+        e.set_retry(true);
+    } else {
+        // The server had closed the idle connection while the request was on its way.
+        e.retry.decide_reuse(reused);
+    }
+    let again = e.retry() && ctx.onward.first_try();
+    e.set_retry(again);
+    ctx.onward.count(what, again);
+    e
+}
+
+/// A head came from the upstream.
+pub(super) fn answered(response: &ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+    ctx.onward.answered = true;
+    if is_interim(response.status) {
+        ctx.onward.interim += 1;
+        if ctx.onward.interim > MAX_INTERIM {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a flood of interim answers").into_up());
+        }
+    }
+    Ok(())
+}
+
+fn trouble(e: &Error) -> Trouble {
+    use ErrorType as E;
+    match e.etype() {
+        E::ConnectTimedout | E::TLSHandshakeTimedout | E::ReadTimedout | E::WriteTimedout => Trouble::Timeout,
+        E::TLSHandshakeFailure | E::InvalidCert | E::HandshakeError => Trouble::Tls,
+        E::ConnectRefused | E::ConnectNoRoute | E::ConnectError | E::SocketError | E::BindError => {
+            Trouble::Connect
+        }
+        E::ConnectionClosed | E::ReadError | E::WriteError | E::H2Error => Trouble::Reset,
+        _ => Trouble::Answer,
+    }
+}
