@@ -282,7 +282,7 @@ impl ProxyHttp for Front {
         // As plain parts: names go out in lower case, and inserting needs no second map for their case.
         let empty = http::Request::new(()).into_parts().0.into();
         let mut parts: http::request::Parts = std::mem::replace(upstream_request, empty).into();
-        let host = parts.headers.get(header::HOST).cloned();
+        let host = forward::host(&mut parts);
         permit.rewrite(&mut parts.headers);
         if let Some(target) = permit.target() {
             parts.uri = target.clone().into();

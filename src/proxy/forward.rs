@@ -2,6 +2,9 @@
 //! are counted as. Sent once more is only what cannot have been carried out: a request that found no connection, and an
 //! idempotent one whose connection broke before any answer.
 
+use http::HeaderValue;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
 use pingora::http::ResponseHeader;
 use pingora::prelude::HttpPeer;
 use pingora::proxy::Session;
@@ -35,6 +38,16 @@ pub(super) fn peer(upstreams: &Upstreams, session: &Session, ctx: &mut Ctx) -> R
         };
         Error::explain(ErrorType::ConnectError, why).into_up()
     })
+}
+
+/// The host the request is for, as a field: of an HTTP/2 request only the URI may know it, and that is about to change.
+pub(super) fn host(parts: &mut Parts) -> Option<HeaderValue> {
+    if let Some(host) = parts.headers.get(HOST) {
+        return Some(host.clone());
+    }
+    let host = HeaderValue::try_from(parts.uri.authority()?.as_str()).ok()?;
+    parts.headers.insert(HOST, host.clone());
+    Some(host)
 }
 
 /// No connection: nothing of the request has been sent, whatever its method.
@@ -77,9 +90,14 @@ pub(super) fn broken_off(
     e
 }
 
-/// A head came from the upstream.
+/// A head came from the upstream. Pingora has refused lengths that differ; the same one twice is no clean answer either.
 pub(super) fn answered(response: &ResponseHeader, ctx: &mut Ctx) -> Result<()> {
     ctx.onward.answered = true;
+    let mut lengths = response.headers.get_all(CONTENT_LENGTH).iter();
+    let listed = lengths.next().is_some_and(|l| l.as_bytes().contains(&b','));
+    if listed || lengths.next().is_some() {
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "more than one length").into_up());
+    }
     if is_interim(response.status) {
         ctx.onward.interim += 1;
         if ctx.onward.interim > MAX_INTERIM {

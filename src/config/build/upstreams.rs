@@ -113,7 +113,8 @@ fn servers(table: &Table<'_>, gateway: &Gateway) -> Vec<Server> {
 fn entry(item: &Field<'_>) -> Option<Server> {
     let (text, at, weight) = if matches!(item.node.value, Value::Table(_)) {
         let table = item.table(&p::SERVER_OF)?;
-        (table.text("url")?, table.at("url"), table.count("weight"))
+        let weight = table.count("weight");
+        (table.text("url")?, table.at("url"), weight)
     } else {
         (item.text()?.to_owned(), item.clone(), 1)
     };
