@@ -54,6 +54,7 @@ impl Metrics {
 
 impl UpstreamMetrics {
     /// A request begins; how many there are now.
+    #[must_use]
     pub fn begin(&self) -> usize {
         self.in_flight.inc();
         usize::try_from(self.in_flight.get()).unwrap_or_default()

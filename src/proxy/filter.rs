@@ -253,9 +253,10 @@ impl ProxyHttp for Front {
         _session: &mut Session,
         _peer: &HttpPeer,
         ctx: &mut Ctx,
-        e: Box<Error>,
+        mut e: Box<Error>,
     ) -> Box<Error> {
-        forward::not_connected(ctx, e)
+        forward::not_connected(ctx, &mut e);
+        e
     }
 
     fn error_while_proxy(
@@ -266,7 +267,9 @@ impl ProxyHttp for Front {
         ctx: &mut Ctx,
         reused: bool,
     ) -> Box<Error> {
-        forward::broken_off(peer, session, e, ctx, reused)
+        let mut e = e.more_context(format!("server {}", peer._address));
+        forward::broken_off(session, &mut e, ctx, reused);
+        e
     }
 
     async fn upstream_request_filter(
@@ -311,11 +314,11 @@ impl ProxyHttp for Front {
     /// Our cookies are ours to set, not the upstream's (I-18).
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        forward::answered(response, ctx)?;
+        forward::answered(session, response, ctx)?;
         if !response.headers.contains_key(header::SET_COOKIE) {
             return Ok(());
         }

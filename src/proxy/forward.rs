@@ -2,9 +2,9 @@
 //! are counted as. Sent once more is only what cannot have been carried out: a request that found no connection, and an
 //! idempotent one whose connection broke before any answer.
 
-use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::prelude::HttpPeer;
 use pingora::proxy::Session;
@@ -51,28 +51,19 @@ pub(super) fn host(parts: &mut Parts) -> Option<HeaderValue> {
 }
 
 /// No connection: nothing of the request has been sent, whatever its method.
-pub(super) fn not_connected(ctx: &mut Ctx, mut e: Box<Error>) -> Box<Error> {
+pub(super) fn not_connected(ctx: &mut Ctx, e: &mut Error) {
     let again = ctx.onward.leave_out(ctx.now);
     e.set_retry(again);
-    ctx.onward.count(trouble(&e), again);
-    e
+    ctx.onward.count(trouble(e), again);
 }
 
-/// The connection broke off, or what came over it is no answer.
-pub(super) fn broken_off(
-    peer: &HttpPeer,
-    session: &Session,
-    e: Box<Error>,
-    ctx: &mut Ctx,
-    reused: bool,
-) -> Box<Error> {
+/// The connection broke off, or what came over it is no answer. `reused`: it had carried requests before.
+pub(super) fn broken_off(session: &Session, e: &mut Error, ctx: &mut Ctx, reused: bool) {
     if *e.esource() != ErrorSource::Upstream {
-        let mut e = e;
         e.set_retry(false);
-        return e;
+        return;
     }
-    let what = trouble(&e);
-    let mut e = e.more_context(format!("server {}", peer._address));
+    let what = trouble(e);
     let harmless = session.req_header().method.is_idempotent()
         && !session.as_ref().retry_buffer_truncated()
         && !ctx.onward.answered;
@@ -87,12 +78,14 @@ pub(super) fn broken_off(
     let again = e.retry() && ctx.onward.first_try();
     e.set_retry(again);
     ctx.onward.count(what, again);
-    e
 }
 
 /// A head came from the upstream. Pingora has refused lengths that differ; the same one twice is no clean answer either.
-pub(super) fn answered(response: &ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+pub(super) fn answered(session: &Session, response: &ResponseHeader, ctx: &mut Ctx) -> Result<()> {
     ctx.onward.answered = true;
+    if response.status == StatusCode::SWITCHING_PROTOCOLS && !head::is_websocket(session.req_header()) {
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an upgrade nobody asked for").into_up());
+    }
     let mut lengths = response.headers.get_all(CONTENT_LENGTH).iter();
     let listed = lengths.next().is_some_and(|l| l.as_bytes().contains(&b','));
     if listed || lengths.next().is_some() {

@@ -28,6 +28,8 @@ struct Known {
     addresses: Vec<SocketAddr>,
     /// Whether the name meant this machine when it was resolved first.
     here: bool,
+    /// Whether it could not be resolved last time; one line in the log is enough.
+    failing: bool,
 }
 
 impl Origin {
@@ -86,11 +88,18 @@ impl Origin {
                 } else if known.addresses != addresses {
                     tracing::info!(upstream, server, ?addresses, "a server has other addresses");
                 }
+                if known.failing {
+                    tracing::info!(upstream, server, "the name of a server is resolved again");
+                }
                 known.addresses = addresses;
+                known.failing = false;
             }
             Err(cause) => {
                 let kept = known.addresses.len();
-                tracing::warn!(upstream, server, cause, kept, "the name of a server cannot be resolved");
+                if !known.failing {
+                    tracing::warn!(upstream, server, cause, kept, "the name of a server cannot be resolved");
+                }
+                known.failing = true;
             }
         }
     }
