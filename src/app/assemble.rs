@@ -27,7 +27,7 @@ use crate::jobs::{self, Jobs, KeyRotation, KeyWatch};
 use crate::mail::{Delivery, Mailbox, Post, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
-use crate::proxy::{Drain, Exchanges, Front, FrontParts, HealthService, Tls, Upstreams};
+use crate::proxy::{Drain, Exchanges, Front, FrontParts, Tls, Upstreams, WatchService};
 use crate::shared::Redis;
 use crate::store::{self, Store};
 use crate::token::{Mint, Revocations, Vault, Witness};
@@ -49,7 +49,7 @@ pub struct Gateway {
     pub(super) settings: Settings,
     pub(super) runtime: Runtime,
     pub(super) front: Front,
-    pub(super) health: Vec<HealthService>,
+    pub(super) watch: Option<WatchService>,
     pub(super) worker: Worker,
     pub(super) jobs: Jobs,
     pub(super) metrics: Arc<Metrics>,
@@ -79,8 +79,7 @@ impl Gateway {
         let counters = Counters::new(redis.as_ref(), around, &metrics);
         let accounts = Arc::new(accounts(&settings, &store, &common, counters, around));
         let gate = Arc::new(Gate::new(common.snapshot(&settings, common.keys.load_full())?));
-        let (upstreams, health) = Upstreams::new(&settings.proxy.upstreams)?;
-        let upstreams = Arc::new(upstreams);
+        let (upstreams, watch) = Upstreams::new(&settings.proxy.upstreams, &metrics)?;
         let exchanges = Arc::new(Exchanges::new(metrics.clone()));
         let cookies = CookieNames::new(settings.gate.secure_cookies());
         let tls = settings.proxy.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
@@ -154,7 +153,7 @@ impl Gateway {
             settings,
             runtime,
             front,
-            health,
+            watch,
             worker,
             jobs,
             metrics,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::SecretError;
 use crate::mail::MailError;
-use crate::proxy::{CertificateError, Unresolvable};
+use crate::proxy::{BadAuthorities, CertificateError};
 use crate::shared::{Evicts, Unusable};
 use crate::store::StoreError;
 use crate::token::{KeyError, WeakSecret};
@@ -36,9 +36,9 @@ pub enum StartError {
     /// The way of delivery.
     #[error("mail: {0}")]
     Mail(#[from] MailError),
-    /// An upstream's server.
+    /// The authorities of an upstream.
     #[error("{0}")]
-    Upstream(#[from] Unresolvable),
+    Upstream(#[from] BadAuthorities),
     /// Rules and upstreams do not fit together.
     #[error("{0}")]
     Snapshot(String),

@@ -118,8 +118,8 @@ impl Gateway {
             service.add_tcp(&free_address(tls.listen)?.to_string());
         }
         server.add_service(service);
-        for health in self.health {
-            server.add_service(health);
+        if let Some(watch) = self.watch {
+            server.add_service(watch);
         }
         self.runtime.spawn(self.exchanges.watch(self.gate, self.metrics.clone(), stopped.clone()));
         self.runtime.spawn(operator::serve(listener, state, stopped.clone()));

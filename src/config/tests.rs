@@ -194,6 +194,8 @@ fn n_02_every_declared_key_is_read() {
         ("log", "log: {KEY}"),
         ("roles.<name>", "roles: {r: {KEY}}"),
         ("upstreams.<name>", "upstreams: {u: {KEY}}"),
+        ("upstreams.<name>.servers[]", "upstreams: {u: {servers: [{KEY}]}}"),
+        ("upstreams.<name>.tls", "upstreams: {u: {servers: [\"https://a:1\"], tls: {KEY}}}"),
         ("upstreams.<name>.timeouts", "upstreams: {u: {timeouts: {KEY}}}"),
         ("upstreams.<name>.identity", "upstreams: {u: {identity: {KEY}}}"),
         ("upstreams.<name>.health", "upstreams: {u: {health: {KEY}}}"),
@@ -257,7 +259,7 @@ fn n_02_unknown_keys_have_a_suggestion() {
         (
             BASE.replace("upstream: app", "upstream: app, rewrite: /x"),
             "10:33 routes[0].rewrite: ",
-            "nothing rewrites",
+            "cuts whole segments off",
         ),
     ]);
 }
@@ -599,5 +601,46 @@ proptest::proptest! {
         text.replace_range(start..end, &put);
         let (settings, report) = parse_text(&text);
         proptest::prop_assert_eq!(settings.is_none(), report.has_errors(), "{}", report);
+    }
+}
+
+#[test]
+fn upstreams_in_depth() {
+    use crate::proxy::{Balance, Protocol};
+    let upstream = |written: &str| BASE.replace("servers: [\"http://127.0.0.1:3000\"]", written);
+    let all = "servers: [\"https://a:1\"], balance: user_hash, protocol: auto, max_in_flight: 7, resolve_every: 5s, \
+               tls: { ca: my.pem, server_name: b.example }";
+    let read = &good(&upstream(all)).proxy.upstreams[0];
+    assert_eq!((read.balance, read.protocol), (Balance::UserHash, Protocol::Auto));
+    assert_eq!((read.max_in_flight, read.resolve_every.as_secs()), (7, 5));
+    assert_eq!(read.tls.ca.as_deref(), Some(Path::new("/nowhere/my.pem")));
+    assert_eq!(read.tls.server_name.as_deref(), Some("b.example"));
+    let weighted = "servers: [{ url: \"http://a:1\", weight: 3 }, \"http://b:1\"]";
+    let read = &good(&upstream(weighted)).proxy.upstreams[0];
+    assert_eq!(read.servers.iter().map(|s| s.weight).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(
+        (read.balance, read.protocol, read.max_in_flight),
+        (Balance::RoundRobin, Protocol::Http1, 10_000)
+    );
+    for (written, path, part) in [
+        ("servers: [\"http://a:1\"], tls: { ca: x }", "upstreams.app.tls: ", "https://"),
+        (
+            "servers: [\"https://a:1\"], tls: { server_name: \"a b\" }",
+            "upstreams.app.tls.server_name: ",
+            "host name",
+        ),
+        ("servers: [{ url: \"a:1\" }]", "upstreams.app.servers[0].url: ", "http://HOST:PORT"),
+        ("servers: [{ url: \"http://a:1\", weight: 0 }]", "upstreams.app.servers[0].weight: ", "1 to 100"),
+        ("servers: [{ weight: 2 }]", "upstreams.app.servers[0]: ", "`url` is missing"),
+        (
+            "servers: [\"http://a:1\", { url: \"http://a:1\", weight: 2 }]",
+            "upstreams.app.servers[1]: ",
+            "already",
+        ),
+        ("servers: [\"http://a:1\"], balance: leest", "upstreams.app.balance: ", "least_requests"),
+        ("servers: [\"http://a:1\"], max_in_flight: 0", "upstreams.app.max_in_flight: ", "from 1"),
+    ] {
+        let said = only(&upstream(written));
+        assert!(said.contains(path) && said.contains(part), "{said}");
     }
 }

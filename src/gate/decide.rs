@@ -138,6 +138,7 @@ struct Allowed {
     caller: Option<Arc<Verified>>,
     assertion: Option<http::HeaderValue>,
     target: Option<PathAndQuery>,
+    prefix: Option<http::HeaderValue>,
     forward_token: bool,
     max_body: Option<u64>,
 }
@@ -150,6 +151,7 @@ impl Allowed {
             caller: self.caller,
             assertion: self.assertion,
             target: self.target,
+            prefix: self.prefix,
             forward_token: self.forward_token,
             max_body: self.max_body,
         }
@@ -212,11 +214,13 @@ impl Snapshot {
             return Err(Refusal::CrossSite);
         }
         let upstream = self.upstream_of(route.id);
+        let (prefix, onward) = route.split(&path).map_err(Refusal::Path)?;
         Ok(Step::Allow(Allowed {
-            assertion: somebody.and_then(|v| self.assertion_for(v, upstream, head, &path, now)),
+            assertion: somebody.and_then(|v| self.assertion_for(v, upstream, head, onward, now)),
             upstream,
             caller: somebody.cloned(),
-            target: self.rewritten_target(head, &path, now)?,
+            target: self.rewritten_target(head, onward, now)?,
+            prefix: (!prefix.is_empty()).then(|| http::HeaderValue::try_from(prefix).ok()).flatten(),
             forward_token: route.forward_token,
             max_body: route.max_body,
         }))
@@ -303,15 +307,14 @@ impl Snapshot {
         caller: &Verified,
         upstream: usize,
         head: &RequestHead<'_>,
-        path: &CanonicalPath<'_>,
+        path: &str,
         now: Timestamp,
     ) -> Option<http::HeaderValue> {
         match self.upstreams()[upstream].mode() {
             AssertionMode::Off => None,
             AssertionMode::Session => self.assertion(caller, upstream, now),
             AssertionMode::Request => {
-                let request =
-                    RequestBinding { method: head.method.as_str(), host: head.host, path: path.as_str() };
+                let request = RequestBinding { method: head.method.as_str(), host: head.host, path };
                 self.bound_assertion(caller, upstream, &request, now)
             }
         }
@@ -319,22 +322,22 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The target to forward, where it is not byte for byte what arrived: the path in its canonical form, and a query
-    /// without tokens of ours, which count for nothing there and would only end up in logs (I-14).
+    /// The target to forward, where it is not byte for byte what arrived: the path in its canonical form and without
+    /// the prefix of its route, and a query without tokens of ours, which count for nothing there and would only end up in logs (I-14).
     fn rewritten_target(
         &self,
         head: &RequestHead<'_>,
-        path: &CanonicalPath<'_>,
+        path: &str,
         now: Timestamp,
     ) -> Result<Option<PathAndQuery>, Refusal> {
         let query = head.query.map(|q| self.without_tokens(q, now));
         let same_query = !matches!(query, Some(Cow::Owned(_)));
-        if same_query && path.as_str() == head.path {
+        if same_query && path == head.path {
             return Ok(None);
         }
         let text = match query {
-            Some(query) => format!("{}?{query}", path.as_str()),
-            None => path.as_str().to_owned(),
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
         };
         PathAndQuery::try_from(text).map(Some).map_err(|_| Refusal::Internal)
     }

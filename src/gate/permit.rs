@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::credentials::pairs;
 use super::{CookieNames, Snapshot, Verified, is_reserved_header};
 
+/// What a route took off the path.
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
 /// Leave to forward one request.
 pub struct Permit {
     pub(super) snapshot: Arc<Snapshot>,
@@ -17,6 +20,7 @@ pub struct Permit {
     pub(super) caller: Option<Arc<Verified>>,
     pub(super) assertion: Option<HeaderValue>,
     pub(super) target: Option<PathAndQuery>,
+    pub(super) prefix: Option<HeaderValue>,
     pub(super) forward_token: bool,
     pub(super) max_body: Option<u64>,
 }
@@ -51,6 +55,9 @@ impl Permit {
     /// so that `Connection` cannot nominate ours away (I-05).
     pub fn rewrite(&self, headers: &mut HeaderMap) {
         self.strip(headers);
+        if let Some(prefix) = &self.prefix {
+            headers.insert(FORWARDED_PREFIX, prefix.clone());
+        }
         let Some(caller) = &self.caller else { return };
         let upstream = &self.snapshot.upstreams()[self.upstream];
         // Room for these and for what the proxy adds, in one step.

@@ -56,6 +56,8 @@ pub enum UpstreamFailure {
     Down,
     /// It did not answer in time.
     TimedOut,
+    /// As many requests are under way to it as may be.
+    Busy,
 }
 
 /// Why a request does not reach an upstream.
@@ -118,7 +120,7 @@ impl Refusal {
             Self::BodyTooSlow => 408,
             Self::Upstream(UpstreamFailure::Down) => 502,
             Self::Upstream(UpstreamFailure::TimedOut) => 504,
-            Self::Unavailable { .. } | Self::RevocationUnknown => 503,
+            Self::Upstream(UpstreamFailure::Busy) | Self::Unavailable { .. } | Self::RevocationUnknown => 503,
             Self::Internal => 500,
         }
     }
@@ -139,6 +141,7 @@ impl Refusal {
             Self::BodyTooSlow => "body_too_slow",
             Self::Upstream(UpstreamFailure::Down) => "upstream_down",
             Self::Upstream(UpstreamFailure::TimedOut) => "upstream_timed_out",
+            Self::Upstream(UpstreamFailure::Busy) => "upstream_busy",
             Self::Unavailable { .. } => "unavailable",
             Self::RevocationUnknown => "revocation_unknown",
             Self::Internal => "internal",
@@ -161,6 +164,7 @@ impl Refusal {
             Self::BodyTooSlow => "body-too-slow",
             Self::Upstream(UpstreamFailure::Down) => "upstream-down",
             Self::Upstream(UpstreamFailure::TimedOut) => "upstream-timeout",
+            Self::Upstream(UpstreamFailure::Busy) => "upstream-busy",
             Self::Unavailable { .. } => "unavailable",
             Self::RevocationUnknown => "revocation-unknown",
             Self::Internal => "internal",
@@ -182,6 +186,7 @@ impl Refusal {
             Self::BodyTooSlow => "That took too long",
             Self::Upstream(UpstreamFailure::Down) => "The application cannot be reached",
             Self::Upstream(UpstreamFailure::TimedOut) => "The application takes too long",
+            Self::Upstream(UpstreamFailure::Busy) => "The application has too much to do",
             Self::Unavailable { .. } | Self::RevocationUnknown => "Not available for a moment",
             Self::Internal => "Something went wrong on our side",
         }
@@ -261,6 +266,7 @@ impl Refusal {
     pub fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after } => Some(retry_after),
+            Self::Upstream(UpstreamFailure::Busy) => Some(Duration::from_secs(1)),
             Self::Upstream(_) => Some(Duration::from_secs(5)),
             // The store is asked each second.
             Self::RevocationUnknown => Some(Duration::from_secs(2)),

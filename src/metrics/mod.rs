@@ -4,6 +4,7 @@
 //!
 //! - `make`: one line for each kind of metric · `process`: what the system says about this process
 //! - `shared`: how the shared Redis does · `feed`: how news of ended sign-ins travels
+//! - `upstream`: the counters of one upstream
 
 mod feed;
 mod make;
@@ -11,6 +12,9 @@ mod process;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod upstream;
+
+pub use upstream::{Trouble, UpstreamMetrics};
 
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
@@ -52,6 +56,9 @@ pub struct Metrics {
     reload_at: IntGauge,
     upstreams: IntGaugeVec,
     redis: RedisMetrics,
+    upstream_in_flight: IntGaugeVec,
+    upstream_retries: IntCounterVec,
+    upstream_errors: IntCounterVec,
     levels: Levels,
     feed: Feed,
     process: Process,
@@ -186,6 +193,21 @@ impl Metrics {
                 .gauge("stagedoor_config_last_success_timestamp_seconds", "When one last took effect."),
             upstreams: m.gauges("stagedoor_upstream_healthy", "Servers that are well.", &["upstream"]),
             redis: RedisMetrics::new(&m),
+            upstream_in_flight: m.gauges(
+                "stagedoor_upstream_in_flight",
+                "Requests under way.",
+                &["upstream"],
+            ),
+            upstream_retries: m.counters(
+                "stagedoor_upstream_retries_total",
+                "Requests tried once more.",
+                &["upstream"],
+            ),
+            upstream_errors: m.counters(
+                "stagedoor_upstream_errors_total",
+                "What went wrong towards upstreams.",
+                &["upstream", "kind"],
+            ),
             levels: Levels(Level::ALL.map(|(_, name, help)| m.gauge(name, help))),
             feed: Feed::new(&m),
             process: Process {

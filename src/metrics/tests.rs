@@ -9,6 +9,7 @@ use super::*;
 const LABELS: &[&str] = &[
     "factor",
     "job",
+    "kind",
     "le",
     "operation",
     "outcome",
@@ -46,6 +47,7 @@ fn busy() -> Metrics {
     m.redis("turn", Duration::from_millis(1), false);
     m.redis_breaker(true);
     m.limiter_fell_back();
+    m.of_upstream("app").trouble(Trouble::Tls);
     m.level(Level::MailsAge, 12);
     m.measure_process();
     m

@@ -43,6 +43,9 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// What happens where it is not known whether a token has ended; `None`: the rule decides.
     pub on_revocation_unknown: Option<WhenUnknown>,
+    /// How many segments at the beginning of the path the upstream does not see. The pattern begins with as many
+    /// literals, so every path of this route has them.
+    pub strip: usize,
 }
 
 impl Route {
@@ -52,6 +55,26 @@ impl Route {
     /// [`PathRefusal::Semicolon`] for a `;` that the route does not allow.
     pub fn admit(&self, path: &CanonicalPath<'_>) -> Result<(), PathRefusal> {
         if path.has_semicolon() && !self.allow_semicolon { Err(PathRefusal::Semicolon) } else { Ok(()) }
+    }
+
+    /// Cuts the path in two at a segment border: what the upstream does not see, and what it sees. Rules are about the
+    /// whole path. What is left is read once more, so that nothing is forwarded that would not pass by itself (P-07 to
+    /// P-09).
+    ///
+    /// # Errors
+    /// [`PathRefusal`] if the rest has no canonical form of its own.
+    pub fn split<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<(&'p str, &'p str), PathRefusal> {
+        let whole = path.as_str();
+        if self.strip == 0 {
+            return Ok(("", whole));
+        }
+        let border = whole.match_indices('/').nth(self.strip).map_or(whole.len(), |(at, _)| at);
+        let (prefix, rest) = whole.split_at(border);
+        if rest.is_empty() {
+            return Ok((prefix, "/"));
+        }
+        let again = CanonicalPath::read(rest)?;
+        if again.is_borrowed() { Ok((prefix, rest)) } else { Err(PathRefusal::DoubleEncoding) }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct RouteSource {
     pub max_body: Option<u64>,
     /// What happens where it is not known whether a token has ended; `None`: the rule decides.
     pub on_revocation_unknown: Option<WhenUnknown>,
+    /// The beginning of the path that the upstream does not see.
+    pub strip_prefix: Option<String>,
 }
 
 /// One rule.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::HeaderValue;
 
 use super::drain::InFlight;
+use super::upstream::Onward;
 use crate::gate::{Permit, Refusal};
 use crate::model::{ClientIp, Entropy, RequestId, Timestamp};
 
@@ -20,6 +21,8 @@ pub struct Ctx {
     pub(super) rule: Option<usize>,
     /// Leave to reach an upstream; without it no peer can be built.
     pub(super) permit: Option<Permit>,
+    /// Where it is on its way to an upstream and back.
+    pub(super) onward: Onward,
     /// Cookies to set with the answer, after a refresh on the way.
     pub(super) cookies: Vec<HeaderValue>,
     /// A refresh token that was looked at and is exchanged when the answer goes out.

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorType, Result};
 
@@ -18,12 +19,13 @@ use super::ctx::{Ctx, RequestIds};
 use super::drain::Drain;
 use super::exchange::{self, Answer, Exchanges};
 use super::failure::refusal_of;
+use super::forward;
 use super::head::{self, Client};
 use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::Limits;
 use super::tls::Tls;
-use super::upstream::Upstreams;
+use super::upstream::{Onward, Upstreams};
 use crate::gate::{Gate, HeadRefusal, Own, Permit, Refusal, Renewed, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
@@ -203,6 +205,7 @@ impl ProxyHttp for Front {
             client_ip: None,
             rule: None,
             permit: None,
+            onward: Onward::default(),
             cookies: Vec::new(),
             unsettled: None,
             body: (0, 0),
@@ -266,16 +269,32 @@ impl ProxyHttp for Front {
         Ok(true)
     }
 
-    async fn upstream_peer(
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        forward::peer(&self.parts.upstreams, session, ctx)
+    }
+
+    fn fail_to_connect(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
+        _peer: &HttpPeer,
         ctx: &mut Ctx,
-    ) -> Result<Box<pingora::prelude::HttpPeer>> {
-        let permit =
-            ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
-        let peer = self.parts.upstreams.peer(permit, head::is_websocket(session.req_header()));
-        peer.ok_or_else(|| *Error::explain(ErrorType::ConnectError, "no server is well").into_up())
-            .map_err(Box::new)
+        mut e: Box<Error>,
+    ) -> Box<Error> {
+        forward::not_connected(ctx, &mut e);
+        e
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        e: Box<Error>,
+        ctx: &mut Ctx,
+        reused: bool,
+    ) -> Box<Error> {
+        let mut e = e.more_context(format!("server {}", peer._address));
+        forward::broken_off(session, &mut e, ctx, reused);
+        e
     }
 
     async fn upstream_request_filter(
@@ -291,7 +310,7 @@ impl ProxyHttp for Front {
         // As plain parts: names go out in lower case, and inserting needs no second map for their case.
         let empty = http::Request::new(()).into_parts().0.into();
         let mut parts: http::request::Parts = std::mem::replace(upstream_request, empty).into();
-        let host = parts.headers.get(header::HOST).cloned();
+        let host = forward::host(&mut parts);
         permit.rewrite(&mut parts.headers);
         if let Some(target) = permit.target() {
             parts.uri = target.clone().into();
@@ -323,10 +342,11 @@ impl ProxyHttp for Front {
     /// Our cookies are ours to set, not the upstream's (I-18).
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
-        _ctx: &mut Ctx,
+        ctx: &mut Ctx,
     ) -> Result<()> {
+        forward::answered(session, response, ctx)?;
         if !response.headers.contains_key(header::SET_COOKIE) {
             return Ok(());
         }

@@ -9,7 +9,7 @@
 //! - `forward_auth`: the same question, asked by another proxy that forwards by itself
 //! - `head`: what the gate gets to see of a request, and who the client really is
 //! - `renewal`: new tokens for a browser whose access token has ended
-//! - `upstream`: peers for each upstream, made from a `Permit` only
+//! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
 //! - `failure`: what an error on the way means to the client
 //! - `respond`: writes refusals, as pages for people and problem documents for programs
@@ -21,6 +21,7 @@ mod drain;
 mod exchange;
 mod failure;
 mod filter;
+mod forward;
 mod forward_auth;
 mod frames;
 mod guard;
@@ -42,6 +43,6 @@ pub use guard::Guard;
 pub use head::Client;
 pub use renewal::{Renew, Renewal};
 pub use respond::Pages;
-pub use settings::{Health, Limits, Server, Settings, TlsListener, Upstream};
+pub use settings::{Balance, Health, Limits, Protocol, Server, Settings, TlsListener, Upstream, UpstreamTls};
 pub use tls::{CertificateError, Tls};
-pub use upstream::{HealthService, Unresolvable, Upstreams};
+pub use upstream::{BadAuthorities, Upstreams, WatchService};

@@ -67,6 +67,16 @@ pub struct Upstream {
     pub name: String,
     /// Its servers; at least one.
     pub servers: Vec<Server>,
+    /// Which server gets a request.
+    pub balance: Balance,
+    /// What is spoken to the servers.
+    pub protocol: Protocol,
+    /// How their certificates are checked.
+    pub tls: UpstreamTls,
+    /// Requests under way at most; more are refused at once.
+    pub max_in_flight: usize,
+    /// How often names of servers are resolved again.
+    pub resolve_every: Duration,
     /// Time to connect.
     pub connect_timeout: Duration,
     /// Time to wait for the next bytes of an answer.
@@ -92,6 +102,41 @@ pub struct Server {
     pub port: u16,
     /// Whether to speak TLS to it (certificate and name are always checked).
     pub tls: bool,
+    /// Its share of the requests, compared to the other servers; at least 1.
+    pub weight: u16,
+}
+
+/// Which server of an upstream gets a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Balance {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests under way.
+    LeastRequests,
+    /// The same one for the same person, or the same address where nobody is signed in (Ketama).
+    UserHash,
+}
+
+/// What is spoken to a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 only: without TLS by prior knowledge (RFC 9113 section 3.3). Upgrades still go by HTTP/1.1.
+    Http2,
+    /// With TLS what the server prefers (ALPN), without TLS HTTP/1.1.
+    Auto,
+}
+
+/// How the certificates of an upstream's servers are checked.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamTls {
+    /// A PEM file with the only authorities that count; `None`: those of the system.
+    pub ca: Option<PathBuf>,
+    /// The name that certificates must carry; `None`: the host of the server.
+    pub server_name: Option<String>,
 }
 
 /// An active health check.

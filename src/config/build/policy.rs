@@ -130,6 +130,7 @@ fn route(item: &Field<'_>, upstreams: Option<&[&str]>) -> RouteSource {
         forward_token: table.flag("forward_token"),
         max_body: table.size("max_body"),
         on_revocation_unknown: when_unknown(&table),
+        strip_prefix: table.text("strip_prefix"),
     }
 }
 

@@ -5,9 +5,10 @@ use http::HeaderName;
 use super::server::{Server as Gateway, origin};
 use crate::config::raw::sections_policy as p;
 use crate::config::raw::table::{Field, Table};
+use crate::config::raw::tree::Value;
 use crate::config::suggest;
 use crate::gate::{AssertionMode, IdentityNames};
-use crate::proxy::{Health, Server, Upstream};
+use crate::proxy::{Balance, Health, Protocol, Server, Upstream, UpstreamTls};
 
 /// Names that mean something to HTTP or to the gateway itself.
 const TAKEN: [&str; 20] = [
@@ -52,9 +53,24 @@ fn upstream(name: &str, field: &Field<'_>, gateway: &Gateway) -> Option<Upstream
     }
     let table = field.table(&p::UPSTREAM)?;
     let timeouts = table.sub("timeouts", &p::TIMEOUTS);
+    let servers = servers(&table, gateway);
+    let tls = tls(&table, servers.iter().any(|s| s.tls));
     Some(Upstream {
         name: name.to_owned(),
-        servers: servers(&table, gateway),
+        servers,
+        balance: match table.choice("balance") {
+            "least_requests" => Balance::LeastRequests,
+            "user_hash" => Balance::UserHash,
+            _ => Balance::RoundRobin,
+        },
+        protocol: match table.choice("protocol") {
+            "http2" => Protocol::Http2,
+            "auto" => Protocol::Auto,
+            _ => Protocol::Http1,
+        },
+        tls,
+        max_in_flight: table.count("max_in_flight"),
+        resolve_every: table.duration("resolve_every"),
         connect_timeout: timeouts.duration("connect"),
         read_timeout: timeouts.duration("read"),
         write_timeout: timeouts.duration("write"),
@@ -82,21 +98,15 @@ fn servers(table: &Table<'_>, gateway: &Gateway) -> Vec<Server> {
     }
     let mut servers = Vec::new();
     for item in &items {
-        let Some(text) = item.text() else { continue };
-        let Some(server) = server(text) else {
-            item.expected(
-                "the address of a server",
-                "write http://HOST:PORT or https://HOST:PORT, without a path",
-            );
-            continue;
-        };
+        let Some(server) = entry(item) else { continue };
         if gateway.listen.is_some_and(|l| l.port() == server.port && l.ip().to_string() == server.host) {
             item.error(
                 "this is the gateway itself: every request would go in circles",
                 "name the application's own port",
             );
         }
-        if servers.contains(&server) {
+        let same = |s: &Server| (&s.host, s.port) == (&server.host, server.port);
+        if servers.iter().any(same) {
             item.error("this server is in the list already", "remove one of the two");
         }
         servers.push(server);
@@ -104,15 +114,46 @@ fn servers(table: &Table<'_>, gateway: &Gateway) -> Vec<Server> {
     servers
 }
 
+/// An address, or a table with an address and a weight.
+fn entry(item: &Field<'_>) -> Option<Server> {
+    let (text, at, weight) = if matches!(item.node.value, Value::Table(_)) {
+        let table = item.table(&p::SERVER_OF)?;
+        let weight = table.count("weight");
+        (table.text("url")?, table.at("url"), weight)
+    } else {
+        (item.text()?.to_owned(), item.clone(), 1)
+    };
+    let server = server(&text, weight);
+    if server.is_none() {
+        at.expected("the address of a server", "write http://HOST:PORT or https://HOST:PORT, without a path");
+    }
+    server
+}
+
+fn tls(table: &Table<'_>, wanted: bool) -> UpstreamTls {
+    let Some(table) = table.sub_if("tls", &p::UPSTREAM_TLS) else { return UpstreamTls::default() };
+    if !wanted {
+        table
+            .at
+            .error("no server of this upstream speaks TLS", "write https:// in `servers`, or remove `tls`");
+    }
+    let server_name = table.text("server_name");
+    let fits = |name: &String| rustls::pki_types::ServerName::try_from(name.as_str()).is_ok();
+    if server_name.as_ref().is_some_and(|name| !fits(name)) {
+        table.at("server_name").expected("a host name", "write it without scheme and port");
+    }
+    UpstreamTls { ca: table.text("ca").map(|path| table.at.cx.base.join(path)), server_name }
+}
+
 /// Host names come without the brackets of IPv6 addresses.
-fn server(text: &str) -> Option<Server> {
+fn server(text: &str, weight: u16) -> Option<Server> {
     let (scheme, authority) = origin(text)?;
     let tls = scheme == "https";
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host.to_owned(), port.parse().ok()?),
         _ => (authority, if tls { 443 } else { 80 }),
     };
-    Some(Server { host: host.trim_start_matches('[').trim_end_matches(']').to_owned(), port, tls })
+    Some(Server { host: host.trim_start_matches('[').trim_end_matches(']').to_owned(), port, tls, weight })
 }
 
 fn health(table: &Table<'_>) -> Option<Health> {
@@ -129,7 +170,6 @@ fn preset(name: &str) -> IdentityNames {
 }
 
 fn identity(table: &Table<'_>) -> IdentityNames {
-    use crate::config::raw::tree::Value;
     let Some(field) = table.field("identity") else { return IdentityNames::default() };
     if let Value::Text(name) = &field.node.value {
         if !p::PRESETS.contains(&name.as_str()) {

@@ -1,7 +1,9 @@
 //! The keys of roles, upstreams, routes and rules, and the words of the requirement language.
 
 use super::keys::Default::{Nothing, Required, Text};
-use super::keys::Kind::{Choice, Duration, Flag, Section as Sub, Size, Special, Text as Words, Texts};
+use super::keys::Kind::{
+    Choice, Duration, Flag, Number, Section as Sub, Size, Special, Text as Words, Texts,
+};
 use super::keys::{Key, Section, key};
 
 pub(in crate::config) static ROLE: Section = Section {
@@ -25,9 +27,39 @@ pub(in crate::config) static UPSTREAM: Section = Section {
     keys: &[
         key(
             "servers",
-            Texts,
+            Special("a list of addresses, or of tables with `url` and `weight`"),
             Required,
-            "Its servers: `http://HOST:PORT` or `https://HOST:PORT`. `[]`: a proxy of `server.trusted_proxies` reaches it and asks here first (docs/forward-auth.md).",
+            "Its servers: `http://HOST:PORT` or `https://HOST:PORT`. All addresses of a name are servers. `[]`: a proxy of `server.trusted_proxies` reaches it and asks here first (docs/forward-auth.md).",
+        ),
+        key(
+            "balance",
+            Choice(&["round_robin", "least_requests", "user_hash"]),
+            Text("round_robin"),
+            "Which server gets a request. `least_requests`: the one with the fewest under way. `user_hash`: the same one for the same person, or the same client address where nobody is signed in.",
+        ),
+        key(
+            "protocol",
+            Choice(&["http1", "http2", "auto"]),
+            Text("http1"),
+            "`http2` (gRPC needs it): HTTP/2 only, without TLS by prior knowledge. `auto`: with TLS what the server prefers, without TLS HTTP/1.1. WebSockets always go by HTTP/1.1.",
+        ),
+        key(
+            "tls",
+            Sub,
+            Text("{}"),
+            "How the certificates of `https://` servers are checked. They always are.",
+        ),
+        key(
+            "max_in_flight",
+            Number(1, 1_000_000),
+            Text("10000"),
+            "Requests under way at most, open WebSockets included; one more gets 503 `upstream_busy` at once.",
+        ),
+        key(
+            "resolve_every",
+            Duration("1s", "1h"),
+            Text("30s"),
+            "How often names of servers are resolved again. What was good last is kept while that fails.",
         ),
         key("timeouts", Sub, Text("{}"), "How long to wait for it."),
         key(
@@ -43,6 +75,34 @@ pub(in crate::config) static UPSTREAM: Section = Section {
             "`session`: one signed assertion for each session, used again while fresh. `request`: one for each request, bound to method, host and path. `off`: none.",
         ),
         key("health", Sub, Nothing, "An active health check; null: none."),
+    ],
+};
+
+pub(in crate::config) static SERVER_OF: Section = Section {
+    path: "upstreams.<name>.servers[]",
+    doc: "A server with a share of its own; the address alone is the short form.",
+    keys: &[
+        key("url", Words, Required, "`http://HOST:PORT` or `https://HOST:PORT`."),
+        key("weight", Number(1, 100), Text("1"), "Its share of the requests, compared to the other servers."),
+    ],
+};
+
+pub(in crate::config) static UPSTREAM_TLS: Section = Section {
+    path: "upstreams.<name>.tls",
+    doc: "How the certificates of `https://` servers are checked.",
+    keys: &[
+        key(
+            "ca",
+            Words,
+            Nothing,
+            "A PEM file with the only authorities to trust, relative to the folder of this file; null: those of the system.",
+        ),
+        key(
+            "server_name",
+            Words,
+            Nothing,
+            "The name that the certificate must carry; null: the host of the server.",
+        ),
     ],
 };
 
@@ -93,6 +153,12 @@ pub(in crate::config) static ROUTE: Section = Section {
         key("path", Words, Required, "A pattern."),
         key("host", Words, Nothing, "Only for this host name; null: every host."),
         key("upstream", Words, Required, "A name from `upstreams`."),
+        key(
+            "strip_prefix",
+            Words,
+            Nothing,
+            "What the upstream does not see of the path: whole segments of text with which `path` begins. Rules are about the whole path. The upstream gets it as `X-Forwarded-Prefix`.",
+        ),
         key(
             "max_body",
             Size("0B", "1024GiB"),
@@ -186,7 +252,7 @@ const CRITERIA: &[Key] = &[
 ];
 
 /// Every table, in the order of the reference.
-pub(in crate::config) fn all() -> [&'static Section; 26] {
+pub(in crate::config) fn all() -> [&'static Section; 28] {
     use super::sections as s;
     [
         &s::ROOT,
@@ -208,6 +274,8 @@ pub(in crate::config) fn all() -> [&'static Section; 26] {
         &s::LOG,
         &ROLE,
         &UPSTREAM,
+        &SERVER_OF,
+        &UPSTREAM_TLS,
         &TIMEOUTS,
         &IDENTITY,
         &HEALTH,
@@ -226,9 +294,9 @@ pub(in crate::config) fn later(section: &str, key: &str) -> Option<&'static str>
         ("rules[]", "shadow") => {
             Some("this build has no shadow rules yet; `stagedoor check --against` compares two files")
         }
-        ("routes[]", "strip_prefix" | "rewrite") => {
-            Some("paths are forwarded exactly as they were decided on; nothing rewrites them")
-        }
+        ("routes[]", "rewrite") => Some(
+            "a rewritten path would not be the one that was decided on; `strip_prefix` cuts whole segments off",
+        ),
         _ => None,
     }
 }

@@ -10,12 +10,12 @@ mod tests;
 
 use super::matcher::host_name;
 use super::method::{MethodSet, NAMED};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Segment};
 use super::problem::{Problem, Severity};
 use super::roles::{RoleSet, RoleTable};
 use super::sensitivity::is_sensitive;
 use super::snapshot::{Policy, Route, Rule};
-use super::source::{PolicySource, RoleSource, RuleSource};
+use super::source::{PolicySource, RoleSource, RouteSource, RuleSource};
 use crate::model::{Permission, RoleName};
 use conflicts::Place;
 use requirements::Requirements;
@@ -71,7 +71,9 @@ fn routes(source: &PolicySource, policy: &mut Policy, problems: &mut Vec<Problem
     for (id, route) in source.routes.iter().enumerate() {
         let at = format!("routes[{id}]");
         let host = host(route.host.as_deref(), &at, problems);
-        if let (Ok(host), Some(pattern)) = (host, pattern(&route.path, &at, problems)) {
+        let pattern = pattern(&route.path, &at, problems);
+        let strip = strip(route, pattern.as_ref(), &at, problems);
+        if let (Ok(host), Some(pattern)) = (host, pattern) {
             policy.route_index.of(host.as_deref()).slot(pattern.segments()).get_or_insert(id);
             places.push(Place { index: id, host, pattern, methods: MethodSet::default() });
         }
@@ -83,10 +85,37 @@ fn routes(source: &PolicySource, policy: &mut Policy, problems: &mut Vec<Problem
             forward_token: route.forward_token,
             max_body: route.max_body,
             on_revocation_unknown: route.on_revocation_unknown,
+            strip,
         });
     }
     conflicts::ties("routes", &places, problems);
     conflicts::unreachable("routes", &places, problems);
+}
+
+/// How many segments to cut off. A prefix that a path of the route might not have would be cut out of another path.
+fn strip(route: &RouteSource, path: Option<&Pattern>, at: &str, problems: &mut Vec<Problem>) -> usize {
+    let (Some(said), Some(path)) = (&route.strip_prefix, path) else { return 0 };
+    let at = format!("{at}.strip_prefix");
+    let prefix = match Pattern::parse(said) {
+        Ok(prefix) => prefix,
+        Err((message, help)) => {
+            let problem = Problem::error(at, message);
+            problems.push(Problem { help, ..problem });
+            return 0;
+        }
+    };
+    let segments = prefix.segments();
+    let literal = segments.iter().all(|s| matches!(s, Segment::Literal(_)));
+    if segments.is_empty() || !literal || !path.segments().starts_with(segments) {
+        problems.push(
+            Problem::error(at, format!("every path of `{}` must begin with the prefix `{said}`", route.path))
+                .help(
+                    "write whole segments of text with which the route's path begins: `/api` for `/api/**`",
+                ),
+        );
+        return 0;
+    }
+    segments.len()
 }
 
 fn rules(source: &PolicySource, policy: &mut Policy, problems: &mut Vec<Problem>) {

@@ -248,3 +248,33 @@ fn requirements_are_shown_as_written() {
                     { max_age: 10m }, { max_age: 90s }, { staff }]";
     assert_eq!(all.to_string(), expected);
 }
+
+#[test]
+fn p_09_a_prefix_that_a_path_might_not_have_is_refused() {
+    let problems = |path: &str, prefix: &str| {
+        let mut source = source(vec![rule("/a", &[], R::Public)]);
+        source.routes[0].path = path.into();
+        source.routes[0].strip_prefix = Some(prefix.into());
+        problems_of(&source)
+    };
+    for (path, prefix) in
+        [("/api/**", "/api"), ("/a/b/**", "/a"), ("/a/b", "/a/b/"), ("/\u{e4}/**", "/%C3%A4")]
+    {
+        assert!(problems(path, prefix).is_empty(), "{:?}", problems(path, prefix));
+    }
+    for (path, prefix) in [
+        ("/**", "/api"),
+        ("/api/**", "/ap"),
+        ("/api/**", "/api/v1"),
+        ("/api/**", "/"),
+        ("/{x}/**", "/{x}"),
+        ("/*/**", "/*"),
+        ("/api/**", "/API"),
+        ("/api/**", "^/api(.*)"),
+        ("/api/**", "/a/../api"),
+    ] {
+        let found = problems(path, prefix);
+        assert_eq!(found.len(), 1, "{path} {prefix}: {found:?}");
+        assert!(found[0].starts_with("routes[0].strip_prefix: "), "{found:?}");
+    }
+}

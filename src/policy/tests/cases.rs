@@ -318,6 +318,47 @@ fn routes_are_chosen_like_rules() {
     assert_eq!(upstream("Shop.org:80", "/api"), Some((2, "shop".into())));
 }
 
+/// What the upstream sees of a path; a refusal as its id.
+fn seen_of(path: &str, prefix: &str, raw: &str) -> Result<(String, String), &'static str> {
+    let route = RouteSource {
+        path: path.into(),
+        upstream: "up".into(),
+        strip_prefix: Some(prefix.into()),
+        ..RouteSource::default()
+    };
+    let policy = compiled(&PolicySource { routes: vec![route], ..PolicySource::default() });
+    let path = Policy::read_path(raw).map_err(|e| e.id())?;
+    let route = policy.route("localhost", &path).ok_or("no_route")?;
+    let (prefix, rest) = route.split(&path).map_err(|e| e.id())?;
+    assert_eq!(Policy::read_path(rest).unwrap().as_str(), rest, "canonical by itself");
+    Ok((prefix.to_owned(), rest.to_owned()))
+}
+
+#[test]
+fn p_07_p_08_p_09_prefixes_are_cut_at_segment_borders() {
+    let cut = |raw| seen_of("/api/**", "/api", raw);
+    let both = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
+    for (raw, rest) in [
+        ("/api", "/"),
+        ("/api/", "/"),
+        ("/api/x", "/x"),
+        ("/api/x/", "/x/"),
+        ("/%61pi/%7ex/%c3%a4", "/~x/%C3%A4"),
+        ("/api/api/x", "/api/x"),
+        ("/api/%25", "/%25"),
+    ] {
+        assert_eq!(cut(raw), both("/api", rest), "{raw}");
+    }
+    for raw in ["/api../admin", "/apix", "/api%2e/admin/secret", "/Api/x", "/api;/x", "/api%20/x"] {
+        assert!(cut(raw).is_err(), "{raw}: {:?}", cut(raw));
+    }
+    for raw in ["/api//admin", "/api/../admin", "/%61pi/../admin", "/api/%2e%2e/admin", "/api/%2Fadmin"] {
+        assert!(cut(raw).is_err(), "{raw}: {:?}", cut(raw));
+    }
+    assert_eq!(seen_of("/a/b/{x}/**", "/a/b", "/a/b/c/d"), both("/a/b", "/c/d"));
+    assert_eq!(seen_of("/a!/**", "/a%21/", "/a!/x"), both("/a!", "/x"));
+}
+
 #[test]
 fn an_explanation_reads_like_this() {
     let policy = compiled(&source(vec![

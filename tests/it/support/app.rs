@@ -1,7 +1,7 @@
 //! A real gateway on a free port, made by the same constructor as the binary, in front of an upstream of ours.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct TestApp {
     canaries: Mutex<Vec<(&'static str, String)>>,
     /// Forwards that were never answered to the client, by the test's own doing.
     pub(super) unanswered: AtomicUsize,
+    /// Whether other upstreams than the test's first one get requests, so that forwards cannot be counted there.
+    pub(super) elsewhere: AtomicBool,
     folder: TempDir,
 }
 
@@ -113,6 +115,7 @@ impl TestApp {
             tasks,
             canaries: Mutex::default(),
             unanswered: AtomicUsize::new(0),
+            elsewhere: AtomicBool::new(false),
             settings,
             folder,
         };
@@ -275,6 +278,12 @@ impl TestApp {
     /// One forwarded request was not answered, and the test knows why.
     pub fn expect_unanswered(&self, n: usize) {
         self.unanswered.fetch_add(n, Ordering::SeqCst);
+    }
+
+    /// Requests go to upstreams of the test's own as well; the test counts them itself.
+    pub fn with_other_upstreams(self) -> Self {
+        self.elsewhere.store(true, Ordering::SeqCst);
+        self
     }
 
     /// INV-5: it still serves, and nothing has panicked.

@@ -96,6 +96,11 @@ impl H2 {
         self.client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
     }
 
+    /// Gives a stream up: RST_STREAM with CANCEL.
+    pub fn reset(&mut self, stream: u32) {
+        self.client.send(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    }
+
     /// Reads until the stream or the connection has ended.
     pub fn end_of(&mut self, stream: u32) -> End {
         let (mut status, mut body) = (0, Vec::new());

@@ -83,6 +83,9 @@ impl TestApp {
         let control = self.ask(get("/public/control", "Connection: close\r\n"));
         assert!(matches!(control.status, 200 | 502), "{}", control.text());
         self.upstream().assert_readings_agree();
+        if self.elsewhere.load(Ordering::SeqCst) {
+            return;
+        }
         let said = self.forwards_said();
         let unanswered = self.unanswered.load(Ordering::SeqCst);
         assert_eq!(
