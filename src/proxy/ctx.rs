@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::HeaderValue;
 
 use super::drain::InFlight;
+use super::sweep::SoFar;
 use super::upstream::Onward;
 use crate::gate::{Permit, Refusal};
 use crate::model::{ClientIp, Entropy, RequestId, Timestamp};
@@ -34,7 +35,7 @@ pub struct Ctx {
     /// The id as a header value, once it was needed.
     pub(super) id_value: Option<HeaderValue>,
     /// What had happened to tokens and rules before the gate was asked.
-    pub(super) news: u64,
+    pub(super) news: SoFar,
     /// Keeps the gateway from stopping before the request is finished.
     pub(super) _in_flight: InFlight,
 }

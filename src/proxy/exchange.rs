@@ -16,7 +16,7 @@ use pingora::http::RequestHeader;
 
 use super::ctx::Ctx;
 use super::head::is_websocket;
-use super::sweep::News;
+use super::sweep::{News, SoFar};
 use crate::gate::{RequestHead, Verified};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, RequestId, Timestamp};
@@ -141,16 +141,14 @@ impl Exchanges {
         Place { exchanges: self.clone(), slot, number }
     }
 
-    /// The upstream's answer to the exchange on this task has begun. `news` is what [`News::count`] said before the
-    /// gate was asked: what has ended since then would be found by nobody else.
-    pub(super) fn begun(&self, answer: Answer, news: u64) {
+    /// The upstream's answer to the exchange on this task has begun. `news` is what had happened before
+    /// the gate was asked: what has ended since then would be found by nobody else.
+    pub(super) fn begun(&self, answer: Answer, news: SoFar) {
         let first = HERE.try_with(|slot| slot.fill(answer));
         if first == Ok(true) {
             self.metrics.stream_opened();
         }
-        if self.news.count() != news {
-            self.news.look_at_everything();
-        }
+        self.news.catch_up(news);
     }
 
     fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Arc<Slot>, ahash::RandomState>> {

@@ -1,3 +1,5 @@
+//! Slots, and how an exchange in one is cut.
+
 use super::*;
 use crate::model::SystemEntropy;
 
@@ -20,7 +22,7 @@ fn answer() -> Answer {
 
 /// An exchange whose answer has begun and never ends.
 async fn endless(exchanges: &Exchanges) {
-    exchanges.begun(answer(), exchanges.news.count());
+    exchanges.begun(answer(), exchanges.news.so_far());
     std::future::pending::<()>().await;
 }
 
@@ -58,7 +60,7 @@ async fn a_cut_that_comes_too_late_hurts_nobody() {
     let place = all.enter();
     let doomed = place
         .run(async {
-            all.begun(answer(), all.news.count());
+            all.begun(answer(), all.news.so_far());
             all.doom(|_| true).pop()
         })
         .await
@@ -66,7 +68,7 @@ async fn a_cut_that_comes_too_late_hurts_nobody() {
         .expect("found while it ran");
     // The next exchange on the same connection.
     let next = place.run(async {
-        all.begun(answer(), all.news.count());
+        all.begun(answer(), all.news.so_far());
         doomed.cut(|_| panic!("another exchange"));
         tokio::task::yield_now().await;
         "whole"
@@ -78,7 +80,7 @@ async fn a_cut_that_comes_too_late_hurts_nobody() {
 async fn what_happened_between_question_and_answer_is_looked_at() {
     let all = exchanges();
     let place = all.enter();
-    let before = all.news.count();
+    let before = all.news.so_far();
     all.tokens_ended();
     // The look that was taken then is over.
     all.news.waited().await;

@@ -211,7 +211,7 @@ impl ProxyHttp for Front {
             body: (0, 0),
             refusal: None,
             id_value: None,
-            news: self.parts.exchanges.news.count(),
+            news: self.parts.exchanges.news.so_far(),
             _in_flight: self.parts.drain.enter(),
         }
     }

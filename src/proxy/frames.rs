@@ -19,12 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Result};
 use tokio::sync::Notify;
 use tokio::time::Sleep;
 
-/// What one connection may have spent; a burst of so many PINGs, or a fifth as many cancelled requests.
-const ALLOWANCE: u64 = 1000;
+/// What one connection may have spent: a burst of so many PINGs (libraries that measure the way send many), or of a
+/// fiftieth as many cancelled requests.
+const ALLOWANCE: u64 = 10_000;
 /// So much of it comes back in each second.
-pub(super) const BACK: u64 = 200;
+pub(super) const BACK: u64 = 2000;
 /// A cancelled request costs more than a PING: it was on its way to an upstream.
-const RESET_COST: u64 = 5;
+const RESET_COST: u64 = 50;
 const PREFACE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 9;
 /// How much of what a client still sends is thrown away after the last word, so that it gets to read that word.
@@ -307,11 +308,11 @@ mod tests {
 
     #[test]
     fn what_was_spent_comes_back() {
-        let frames = seen(&vec![frame(6, 0, 8); 1001], 4096);
+        let frames = seen(&vec![frame(6, 0, 8); 10_001], 4096);
         assert!(frames.flooded());
         frames.give_back(BACK);
         assert!(!frames.flooded() && frames.restless());
-        frames.give_back(10_000);
+        frames.give_back(ALLOWANCE);
         assert!(!frames.restless());
     }
 }

@@ -26,41 +26,53 @@ const RULE_CHANGED: &str = "stream_rule_changed";
 /// What has happened since the last look.
 #[derive(Default)]
 pub(super) struct News {
-    count: AtomicU64,
+    ends: AtomicU64,
+    reloads: AtomicU64,
     rules: AtomicBool,
     wake: Notify,
 }
 
+/// Ends of tokens and reloads, up to a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SoFar(u64, u64);
+
 impl News {
     /// How often something has happened. Read before the gate is asked and again when the answer begins, it tells
     /// whether the gate might say something else now.
-    pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::SeqCst)
+    pub(super) fn so_far(&self) -> SoFar {
+        SoFar(self.ends.load(Ordering::SeqCst), self.reloads.load(Ordering::SeqCst))
+    }
+
+    /// An answer begins for which the gate was asked when `before` was all that had happened: a look that was taken since
+    /// then has not seen it.
+    pub(super) fn catch_up(&self, before: SoFar) {
+        let now = self.so_far();
+        if now.1 != before.1 {
+            self.rules.store(true, Ordering::SeqCst);
+        }
+        if now != before {
+            self.wake.notify_one();
+        }
     }
 
     /// Waits for something to look at.
     pub(super) async fn waited(&self) {
         self.wake.notified().await;
     }
-
-    /// Somebody finds out too late to be found by a look that was already taken.
-    pub(super) fn look_at_everything(&self) {
-        self.rules.store(true, Ordering::SeqCst);
-        self.wake.notify_one();
-    }
 }
 
 impl Exchanges {
     /// Some tokens have ended; the gate refuses them already.
     pub fn tokens_ended(&self) {
-        self.news.count.fetch_add(1, Ordering::SeqCst);
+        self.news.ends.fetch_add(1, Ordering::SeqCst);
         self.news.wake.notify_one();
     }
 
     /// Other rules are in force.
     pub fn rules_changed(&self) {
-        self.news.count.fetch_add(1, Ordering::SeqCst);
-        self.news.look_at_everything();
+        self.news.reloads.fetch_add(1, Ordering::SeqCst);
+        self.news.rules.store(true, Ordering::SeqCst);
+        self.news.wake.notify_one();
     }
 
     /// Cuts what is over, until `stopped`.

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::flows_process::{PASSWORD, PATIENCE, Site, eventually};
 use crate::support::RawClient;
+use crate::support::h2::{End, H2, fields};
 
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -162,6 +163,23 @@ fn sigterm_lets_a_request_in_flight_finish_and_exits_with_zero() {
     held.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nquiet").unwrap();
     let answer = visitor.answer().expect("the answer of before");
     assert_eq!((answer.status, answer.text().as_str()), (200, "quiet"));
+    assert_eq!(server.exit_code(), Some(0));
+}
+
+#[test]
+fn sigterm_says_goodbye_over_http_2_and_finishes_the_stream() {
+    let site = Site::changed("  threads: 1\n", "  threads: 1\n  h2c: true\n");
+    let upstream = TcpListener::bind(site.upstream()).unwrap();
+    let server = site.serve();
+    let mut connection = H2::over(RawClient::connect(site.public()), 1 << 20);
+    let stream = connection.open(&fields("/public/slow", &[]), true);
+    let (mut held, _) = upstream.accept().unwrap();
+    let mut head = [0; 1024];
+    assert!(held.read(&mut head).unwrap() > 0);
+    server.signal("TERM");
+    assert_eq!(connection.told_to_leave(), 0);
+    held.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nquiet").unwrap();
+    assert_eq!(connection.end_of(stream), End::Answer(200, b"quiet".to_vec()));
     assert_eq!(server.exit_code(), Some(0));
 }
 

@@ -279,6 +279,61 @@ fn z_05_a_body_that_stalls_is_left() {
     assert!(!cut.complete, "half a body was taken for a whole one");
 }
 
+/// The other side of that deadline: a whole body whose answer takes its time, and a conversation in which the client
+/// says nothing for a while.
+#[test]
+fn a_body_that_came_or_is_a_conversation_may_take_its_time() {
+    let app = TestApp::with(|setup| {
+        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(200));
+    });
+    app.upstream().script("/public/slow", |_, stream| {
+        std::thread::sleep(Duration::from_millis(1000));
+        let _ = std::io::Write::write_all(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow");
+        Next::KeepAlive
+    });
+    let mut post = fields("/public/slow", &[]);
+    post[0].1 = b"POST";
+    let mut connection = H2::connect(&app);
+    let stream = connection.open(&post, false);
+    connection.data(stream, b"half", false);
+    std::thread::sleep(Duration::from_millis(100));
+    connection.data(stream, b"half", true);
+    assert_eq!(connection.end_of(stream), End::Answer(200, b"slow".to_vec()));
+    // The upstream of the tests reads bodies whole before it answers; this one does not.
+    let talking = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = talking.local_addr().expect("an address");
+    let app = TestApp::with(move |setup| {
+        setup.upstream("talk", &format!("{{ servers: [\"http://{address}\"] }}"));
+        setup.route("{ path: /public/talk, upstream: talk }");
+        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(200));
+    });
+    std::thread::spawn(move || {
+        let (mut stream, _) = talking.accept().expect("the gateway");
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+        std::io::Write::write_all(&mut stream, head).expect("sent");
+        let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
+        while !seen.ends_with(b"0\r\n\r\n") {
+            let n = std::io::Read::read(&mut stream, &mut chunk).expect("bytes");
+            assert!(n > 0, "the gateway left");
+            seen.extend_from_slice(&chunk[..n]);
+        }
+        std::io::Write::write_all(&mut stream, b"3\r\nbye\r\n0\r\n\r\n").expect("sent");
+    });
+    let mut post = fields("/public/talk", &[]);
+    post[0].1 = b"POST";
+    let mut connection = H2::connect(&app);
+    let stream = connection.open(&post, false);
+    connection.data(stream, b"one", false);
+    assert_eq!(connection.head_of(stream), 200);
+    assert_eq!(connection.piece_of(stream), Ok(b"hello".to_vec()));
+    std::thread::sleep(Duration::from_millis(1000));
+    connection.data(stream, b"two", true);
+    let End::Answer(_, rest) = connection.end_of(stream) else { panic!("it was cut") };
+    assert_eq!(rest, b"bye");
+    // It went to another upstream than the one that counts.
+    app.expect_answered_elsewhere(1);
+}
+
 #[test]
 fn z_06_fields_that_unfold_are_refused() {
     let app = TestApp::start();

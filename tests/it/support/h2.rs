@@ -64,7 +64,11 @@ impl H2 {
 
     /// The same with so much room for each answer (SETTINGS_INITIAL_WINDOW_SIZE), and enough for all together.
     pub fn with_window(app: &TestApp, window: u32) -> Self {
-        let mut client = app.connect();
+        Self::over(app.connect(), window)
+    }
+
+    /// The same on a connection that is there.
+    pub fn over(mut client: RawClient, window: u32) -> Self {
         let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
         client.send(PREFACE).send(frame(SETTINGS, 0, 0, &setting));
         client.send(frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes()));
@@ -163,6 +167,16 @@ impl H2 {
                 Ok(_) => {}
                 Err(Silence::Closed) => return last,
                 Err(other) => panic!("{other:?} instead of an end"),
+            }
+        }
+    }
+
+    /// Waits for a GOAWAY; its code.
+    pub fn told_to_leave(&mut self) -> u32 {
+        loop {
+            let frame = self.frame().expect("a GOAWAY");
+            if frame.kind == GOAWAY {
+                return number(&frame.payload[4..8]);
             }
         }
     }

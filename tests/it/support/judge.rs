@@ -90,7 +90,7 @@ impl TestApp {
         let unanswered = self.unanswered.load(Ordering::SeqCst);
         assert_eq!(
             self.upstream().complete(),
-            said + unanswered,
+            said.wrapping_add(unanswered),
             "INV-1: requests at the upstream, and forwarded"
         );
     }
