@@ -68,6 +68,12 @@ impl Connector {
         Ok(Link::One(client.get_multiplexed_async_connection_with_config(&config).await?))
     }
 
+    /// Whether a connection finds its way by itself after an error: that to a cluster learns which node has the key now,
+    /// and giving it up for one dead node would cost the calls to the others.
+    pub(super) fn mends_itself(&self) -> bool {
+        self.topology.kind == Kind::Cluster
+    }
+
     /// A connection for a channel. In a cluster any node hears what is published on any other: the `turn`-th is taken.
     pub(super) async fn listen(
         &self,
@@ -104,11 +110,10 @@ impl Connector {
         protocol: ProtocolVersion,
     ) -> RedisResult<redis::sentinel::SentinelClient> {
         let (master, sentinel) = (&self.topology.login, &self.topology.sentinel_login);
-        let mut builder =
-            SentinelClientBuilder::new(self.addresses(), service.to_owned(), SentinelServerType::Master)?
-                .set_client_to_redis_db(self.topology.db)
-                .set_client_to_redis_protocol(protocol)
-                .set_client_to_redis_tcp_settings(tcp());
+        let mut builder = SentinelClientBuilder::new(self.addresses(), service, SentinelServerType::Master)?
+            .set_client_to_redis_db(self.topology.db)
+            .set_client_to_redis_protocol(protocol)
+            .set_client_to_redis_tcp_settings(tcp());
         if self.topology.tls {
             builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
         }
