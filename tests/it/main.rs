@@ -12,6 +12,7 @@ mod contract_client;
 mod crossing;
 mod feed;
 mod feed_faults;
+mod feed_redis;
 mod feed_stage;
 mod flows;
 mod flows_binary;
