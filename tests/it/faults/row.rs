@@ -38,12 +38,12 @@ impl Row {
 
     /// How long it has been failing.
     pub fn lasted(&self) -> Duration {
-        self.load.now() - self.injected
+        self.load.now().saturating_sub(self.injected)
     }
 
     /// How long it has been mended.
     pub fn healed_for(&self) -> Duration {
-        self.load.now() - self.healed.expect("healed")
+        self.load.now().saturating_sub(self.healed.expect("healed"))
     }
 
     /// One more figure for the line.
@@ -112,7 +112,7 @@ pub fn print(
     let within = |class, percent| report.within(class, percent).as_millis();
     let mut line = json!({
         "fault": name,
-        "lasted_ms": (healed - injected).as_millis(),
+        "lasted_ms": healed.saturating_sub(injected).as_millis(),
         "detect_ms": report.noticed_after(injected).map(|t| t.as_millis()),
         "recover_ms": report.well_after(healed).as_millis(),
         "honest_ok_pct": tenth(Class::Proxied),

@@ -91,13 +91,13 @@ impl Report {
     /// How long after `from` somebody first got no good answer; `None`: nobody noticed.
     pub fn noticed_after(&self, from: Duration) -> Option<Duration> {
         let bad = self.events.iter().filter(|e| e.outcome != Outcome::Good && e.ended() >= from);
-        bad.map(|e| e.ended() - from).min()
+        bad.map(|e| e.ended().saturating_sub(from)).min()
     }
 
     /// How long after `from` the last answer came that was not good.
     pub fn well_after(&self, from: Duration) -> Duration {
         let bad = self.events.iter().filter(|e| e.outcome != Outcome::Good && e.ended() >= from);
-        bad.map(|e| e.ended() - from).max().unwrap_or_default()
+        bad.map(|e| e.ended().saturating_sub(from)).max().unwrap_or_default()
     }
 
     /// Whether each class has begun `n` calls since `from` and all that were answered were good.

@@ -96,7 +96,7 @@ impl Node {
     }
 
     fn answers(&self) -> bool {
-        self.try_get(self.public(), "/auth/.well-known/jwks.json").is_some_and(|a| a.status == 200)
+        Self::try_get(self.public(), "/auth/.well-known/jwks.json").is_some_and(|a| a.status == 200)
     }
 
     /// Whether the process is there (it may hang all the same).
@@ -126,10 +126,10 @@ impl Node {
 
     /// What the operators' listener says about a path; `None` when there is no answer.
     pub fn ask_admin(&self, path: &str) -> Option<Answer> {
-        self.try_get(self.admin(), path)
+        Self::try_get(self.admin(), path)
     }
 
-    fn try_get(&self, to: SocketAddr, path: &str) -> Option<Answer> {
+    fn try_get(to: SocketAddr, path: &str) -> Option<Answer> {
         let mut client = RawClient::try_connect(to).ok()?;
         client.send(format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));
         client.answer().ok()
