@@ -47,6 +47,9 @@ find_postgres() {
     return 1
 }
 
+# redis-server, where it is named or on the path. redis-cli, which makes the clusters of the tests, comes with it.
+find_redis() { command -v "${STAGEDOOR_TEST_REDIS:-redis-server}" && have redis-cli; }
+
 # PostgreSQL refuses to run as root.
 as_postgres() {
     if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
@@ -93,6 +96,7 @@ missing_to_test() {
     have chromedriver || echo chromium-driver
     have "${STAGEDOOR_TEST_PROMTOOL:-promtool}" || echo prometheus
     find_postgres >/dev/null || echo postgresql
+    find_redis >/dev/null || echo redis-server redis-tools
 }
 
 # need_packages PACKAGE...: gets them with apt where we may, else says the line to run.

@@ -36,7 +36,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::*;
-use crate::limiter::{LocalTurns, MemoryLimiter, Quota};
+use crate::limiter::{LocalTurns, MemoryLimiter, Quota, Turns};
 use crate::model::{ClientIp, ManualClock, RequestId, RoleName, Secret, SystemEntropy, Timestamp};
 use crate::token::{Algorithm, KeyRing, SigningKey};
 
@@ -135,6 +135,15 @@ impl House {
     }
 
     fn over(store: Store, now: Timestamp, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::taking_turns(store, now, Arc::new(LocalTurns::default()), change)
+    }
+
+    fn taking_turns(
+        store: Store,
+        now: Timestamp,
+        turns: Arc<dyn Turns>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = settings();
         change(&mut settings);
         let clock = Arc::new(ManualClock::at(now));
@@ -154,7 +163,7 @@ impl House {
         let parts = Parts {
             store: store.clone(),
             limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock) as Arc<dyn Clock>, 100_000)),
-            turns: Arc::new(LocalTurns::default()),
+            turns,
             mint: Arc::new(Mint::new(ring, tokens, Arc::clone(&entropy))),
             access_ttl: ACCESS_TTL,
             clocks_apart: Duration::ZERO,

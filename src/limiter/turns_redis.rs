@@ -93,3 +93,7 @@ impl Drop for Held {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "turns_tests.rs"]
+mod tests;

@@ -190,9 +190,9 @@ impl Inner {
         });
     }
 
-    /// Counts a call and decides whether its connection is used again. After an error it is not: where a replica, a
-    /// moved key or a broken connection answered, only a new one leads to the right server. One that is only slow is
-    /// given up together with hope, when the breaker opens: a path that has died in silence never says so.
+    /// Counts a call and decides whether its connection is used again. After an error it is not, unless it mends itself:
+    /// where a replica or a broken connection answered, only a new one leads to the right server. One that is only slow
+    /// is given up together with hope, when the breaker opens: a path that has died in silence never says so.
     fn judge(&self, operation: &'static str, started: Duration, error: Option<&Away>, used: Option<u64>) {
         let now = self.clock.monotonic();
         self.metrics.redis(operation, now.saturating_sub(started), error.is_none());
@@ -208,7 +208,7 @@ impl Inner {
             tracing::warn!(error = %error, "Redis is away; limits are counted on this node, more strictly");
         }
         if let Some(used) = used
-            && (*error != Away::Slow || self.breaker.is_open())
+            && (self.breaker.is_open() || (*error != Away::Slow && !self.connector.mends_itself()))
         {
             self.state.send_if_modified(|state| match state {
                 State::Ready(_, number) if *number == used => {

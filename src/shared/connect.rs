@@ -68,6 +68,12 @@ impl Connector {
         Ok(Link::One(client.get_multiplexed_async_connection_with_config(&config).await?))
     }
 
+    /// Whether a connection finds its way by itself after an error: that to a cluster learns which node has the key now,
+    /// and giving it up for one dead node would cost the calls to the others.
+    pub(super) fn mends_itself(&self) -> bool {
+        self.topology.kind == Kind::Cluster
+    }
+
     /// A connection for a channel. In a cluster any node hears what is published on any other: the `turn`-th is taken.
     pub(super) async fn listen(
         &self,

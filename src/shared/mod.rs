@@ -12,6 +12,8 @@
 mod breaker;
 mod client;
 mod connect;
+#[cfg(test)]
+mod deployment_tests;
 mod eviction;
 mod jitter;
 mod script;

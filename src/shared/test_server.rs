@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +16,12 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
     args: Vec<String>,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
-/// Where redis-server is; scripts/test installs it.
-pub(crate) fn program(name: &str) -> Command {
-    let folder = std::env::var("STAGEDOOR_TEST_REDIS_BIN").unwrap_or_else(|_| "/usr/bin".into());
-    let path = std::path::Path::new(&folder).join(name);
-    assert!(path.exists(), "there is no {}; `scripts/test` installs redis-server", path.display());
-    Command::new(path)
+/// redis-server is where `STAGEDOOR_TEST_REDIS` says, or on the path; scripts/test installs it.
+pub(crate) fn program() -> Command {
+    Command::new(std::env::var("STAGEDOOR_TEST_REDIS").unwrap_or_else(|_| "redis-server".into()))
 }
 
 /// A port nobody listens on just now.
@@ -38,36 +36,41 @@ impl Server {
 
     /// With further arguments, such as `--maxmemory-policy allkeys-lru`.
     pub(crate) fn with(args: &[&str]) -> Self {
-        Self::on(free_port(), args)
+        // Somebody may be faster at a port that was free.
+        (0..5).find_map(|_| Self::on(free_port(), args)).expect("redis-server starts on one of five ports")
     }
 
-    pub(crate) fn on(port: u16, args: &[&str]) -> Self {
+    /// On this port; `None` if it does not come up.
+    pub(crate) fn on(port: u16, args: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         let child = Self::spawn(port, &args, folder.path());
-        let server = Self { child, port, args, folder };
-        server.wait();
-        server
+        let mut server = Self { child, port, args, folder };
+        server.is_up().then_some(server)
     }
 
-    fn spawn(port: u16, args: &[String], folder: &std::path::Path) -> Child {
-        let mut command = program("redis-server");
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        if !args.iter().any(|a| a == "--tls-port") {
-            command.args(["--port", &port.to_string()]);
+    fn spawn(port: u16, args: &[String], folder: &Path) -> Child {
+        let mut command = program();
+        if !args.iter().any(|a| a == "--sentinel") {
+            let listen = if args.iter().any(|a| a == "--tls-cert-file") { "--tls-port" } else { "--port" };
+            command.args([listen, &port.to_string(), "--bind", "127.0.0.1"]);
+            command.args(["--save", "", "--appendonly", "no"]);
         }
         command.args(args).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().unwrap()
+        command.spawn().expect("redis-server is installed; scripts/test does that")
     }
 
-    fn wait(&self) {
-        for _ in 0..400 {
+    fn is_up(&mut self) -> bool {
+        for _ in 0..1000 {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
+                return true;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("redis-server does not listen on {}", self.port);
+        false
     }
 
     pub(crate) fn url(&self) -> String {
@@ -88,12 +91,23 @@ impl Server {
     /// On the same port, without the data of before.
     pub(crate) fn restart(&mut self) {
         self.child = Self::spawn(self.port, &self.args, self.folder.path());
-        self.wait();
+        assert!(self.is_up(), "redis-server starts again on {}", self.port);
     }
 
     /// One command on a connection of its own; the answer as Redis writes it.
     pub(crate) fn ask(&self, words: &[&str]) -> String {
         Cli::new(self.port).ask(words)
+    }
+
+    /// Waits until the answer to a command contains `part`.
+    pub(crate) fn await_answer(&self, words: &[&str], part: &str) {
+        for _ in 0..1000 {
+            if self.ask(words).contains(part) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no {part} in the answer to {words:?}: {}", self.ask(words));
     }
 }
 
@@ -122,7 +136,7 @@ impl Cli {
             text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
         }
         self.0.write_all(text.as_bytes()).unwrap();
-        let mut answer = vec![0; 1 << 20];
+        let mut answer = vec![0; 1 << 16];
         let n = self.0.read(&mut answer).unwrap();
         String::from_utf8_lossy(&answer[..n]).into_owned()
     }

@@ -29,9 +29,9 @@ fn j_19_a_sign_out_on_one_node_ends_the_token_on_the_other() {
         sign_out(&a, &person);
         assert_eq!(asks(&a, &person, "/api/x").status, 401, "at once where it was decided");
         assert_eq!(
-            call(&b, "GET", "/me/", &person, &json!({})).status,
+            call(&b, "GET", "/profile/", &person, &json!({})).status,
             401,
-            "our own paths ask the database"
+            "our own API asks the database"
         );
         lags.push(time_until_refused(&b, &person));
         assert_eq!(on_open(&person), 401, "on a connection that was open, too");

@@ -43,11 +43,12 @@ fn case_5_1_case_5_6_a_node_cut_off_lets_only_harmless_requests_pass_and_catches
         for person in [&user, &admin] {
             assert_eq!(asks(b, person, "/api/x").status, 200, "the rest goes on");
         }
+        assert_eq!(asks(b, &leaver, "/auth/me/").status, 200, "what the token says");
         assert_eq!(asks(b, &user, "/admin/x").status, 403, "who may not is told so as ever");
         assert_eq!(
-            call(b, "GET", "/me/", &user, &serde_json::json!({})).status,
+            call(b, "GET", "/profile/", &user, &serde_json::json!({})).status,
             503,
-            "our own paths need the database"
+            "our own API needs the database"
         );
         assert_eq!(b.metric("stagedoor_revocation_feed_current", ""), 0);
         assert_eq!((asks(a, &admin, "/admin/x").status, asks(a, &leaver, "/admin/x").status), (200, 401));

@@ -1,14 +1,17 @@
 //! Gateways that share a database: each with its own port, clock, memory and upstream, all with one secret.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stagedoor::config::SecretSource;
 use stagedoor::model::{Clock as _, Secret, SystemClock};
 use stagedoor::store;
+use stagedoor::token;
 
 use crate::support::fault_proxy::FaultProxy;
-use crate::support::{Answer, Person, PostgresServer, Setup, TestApp, get, request, until};
+use crate::support::{Answer, Person, PostgresServer, RedisServer, Setup, TestApp, get, request, until};
 
 /// Two gateways; the second reaches the database through something that can fail.
 pub struct Nodes {
@@ -25,7 +28,7 @@ impl Nodes {
         let way = FaultProxy::to(database(&server));
         let url = server.url();
         let a = node(&url, None, |setup| choose(setup.manual_clock()));
-        let b = node(&detour(&url, way.address()), Some(&a), |setup| choose(setup.manual_clock()));
+        let b = node(&detour(&url, &way), Some(&a), |setup| choose(setup.manual_clock()));
         Self { a, b, way, server }
     }
 
@@ -40,11 +43,21 @@ impl Nodes {
     }
 }
 
+/// The secret and what tokens say, in which nodes of one deployment agree.
+type Ours = (SecretSource, token::Settings);
+
+fn ours(app: &TestApp) -> Ours {
+    (app.settings().secret.clone(), app.settings().token.clone())
+}
+
 /// One gateway over a database; with the secret and the tokens of another.
 pub fn node(url: &str, like: Option<&TestApp>, choose: impl Fn(&mut Setup)) -> TestApp {
+    one_more(url, like.map(ours), choose)
+}
+
+fn one_more(url: &str, ours: Option<Ours>, choose: impl Fn(&mut Setup)) -> TestApp {
     TestApp::with(|setup| {
-        let url = Secret::new(url.to_owned());
-        let ours = like.map(|app| (app.settings().secret.clone(), app.settings().token.clone()));
+        let (url, ours) = (Secret::new(url.to_owned()), ours.clone());
         choose(setup);
         setup.tweak(move |s| {
             s.store = store::Settings::Postgres(store::PostgresSettings { url, ca: None, connections: 4 });
@@ -53,6 +66,50 @@ pub fn node(url: &str, like: Option<&TestApp>, choose: impl Fn(&mut Setup)) -> T
             }
         });
     })
+}
+
+/// A database and a Redis for any number of nodes, all by the machine's clock.
+pub struct Around {
+    pub server: PostgresServer,
+    pub redis: RedisServer,
+    first: OnceCell<Ours>,
+}
+
+impl Around {
+    pub fn start() -> Self {
+        Self { server: PostgresServer::start(), redis: RedisServer::start(), first: OnceCell::new() }
+    }
+
+    /// One more node; the secret is the first one's, which has to live as long as they are made.
+    pub fn node(&self) -> TestApp {
+        let app = one_more(&self.server.url(), self.first.get().cloned(), |setup| {
+            with_redis(setup, self.redis.address());
+        });
+        self.first.get_or_init(|| ours(&app));
+        app
+    }
+
+    /// To the database, through something that can fail; the second is its URL.
+    pub fn way_to_the_store(&self) -> (FaultProxy, String) {
+        let way = FaultProxy::to(database(&self.server));
+        let url = detour(&self.server.url(), &way);
+        (way, url)
+    }
+}
+
+/// A node tells and hears others there.
+pub fn with_redis(setup: &mut Setup, address: SocketAddr) {
+    setup.top(&format!("redis: {{ url: \"redis://{address}\" }}"));
+}
+
+/// Waits until each has heard all of them.
+pub fn hear_each_other(nodes: &[&TestApp]) {
+    for app in nodes {
+        let heard = || app.metric("stagedoor_revocation_messages_total", "received");
+        let before = heard();
+        // Each sends once a second; so many in a row are not those of one.
+        until("a beat of each", || (heard() > before + 2 * nodes.len()).then_some(()));
+    }
 }
 
 fn port(url: &str) -> &str {
@@ -65,8 +122,8 @@ fn database(server: &PostgresServer) -> SocketAddr {
 }
 
 /// The same database by another way.
-fn detour(url: &str, way: SocketAddr) -> String {
-    url.replace(&format!("localhost:{}", port(url)), &format!("127.0.0.1:{}", way.port()))
+fn detour(url: &str, way: &FaultProxy) -> String {
+    url.replace(&format!("localhost:{}", port(url)), &format!("127.0.0.1:{}", way.address().port()))
 }
 
 /// What a node says to a person who asks for `path`.

@@ -13,6 +13,7 @@ mod crossing;
 mod faults;
 mod feed;
 mod feed_faults;
+mod feed_redis;
 mod feed_stage;
 mod flows;
 mod flows_binary;

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::limiter::RedisTurns;
+use crate::shared::test_server::{Server, client};
 use crate::store::engine::{Engine, Statement};
 use crate::store::{Row, StoreError, Value};
 
@@ -107,12 +109,9 @@ async fn no_lock_without_its_mail_and_its_audit_line() {
     assert_eq!(house.count("SELECT count(*) FROM audit WHERE action = 'account.locked'").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn l_06_two_nodes_lock_once_and_tell_once() {
-    let a = House::new();
-    let b = House::over(a.store.clone(), a.clock.now(), |_| ());
-    a.member(MINE).await;
-    let before = a.accounts.hasher().completed();
+/// 200 guesses, every second one at each of two nodes: what became of them, and how many were compared.
+async fn guesses(a: &House, b: &House) -> (Vec<&'static str>, u64) {
+    let before = a.accounts.hasher().completed() + b.accounts.hasher().completed();
     let outcomes = parallel(200, |n| {
         let accounts = Arc::clone(if n % 2 == 0 { &a.accounts } else { &b.accounts });
         let typed = Login {
@@ -124,12 +123,56 @@ async fn l_06_two_nodes_lock_once_and_tell_once() {
         async move { word(&accounts.login(typed, &origin()).await) }
     })
     .await;
-    let hashes = a.accounts.hasher().completed() - before + b.accounts.hasher().completed();
-    // Each node may have begun one comparison when the other one locked.
+    (outcomes, a.accounts.hasher().completed() + b.accounts.hasher().completed() - before)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn l_06_two_nodes_lock_once_and_tell_once() {
+    let a = House::new();
+    let b = House::over(a.store.clone(), a.clock.now(), |_| ());
+    a.member(MINE).await;
+    let (outcomes, hashes) = guesses(&a, &b).await;
+    // Without a shared Redis each node may have begun one comparison when the other one locked.
     assert!((5..=6).contains(&hashes), "{hashes}");
     assert!(outcomes.iter().all(|w| ["wrong", "locked"].contains(w)), "{outcomes:?}");
     assert_eq!(a.mails("locked").await.len(), 1);
     assert_eq!(a.count("SELECT count(*) FROM audit WHERE action = 'account.locked'").await, 1);
     assert_eq!(a.count("SELECT locks FROM lockouts").await, 1);
     assert_eq!(a.count("SELECT count(*) FROM attempts").await, 200, "each try is written down");
+}
+
+/// The nodes take turns over one Redis: not one comparison more than on one node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn l_06_two_nodes_over_one_redis_compare_five_hashes() {
+    let server = Server::start();
+    let turns = || Arc::new(RedisTurns::new(client(&server.url()), Arc::new(SystemEntropy)));
+    let now = Timestamp::from_secs(1_800_000_000);
+    let a = House::taking_turns(Store::scratch(), now, turns(), |_| ());
+    let b = House::taking_turns(a.store.clone(), now, turns(), |_| ());
+    a.member(MINE).await;
+    let (outcomes, hashes) = guesses(&a, &b).await;
+    assert_eq!(hashes, 5, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|w| **w == "wrong").count(), 5);
+    assert_eq!(outcomes.iter().filter(|w| **w == "locked").count(), 195);
+}
+
+/// Redis forgets everything in the middle: the lock lies in the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn case_5_3_l_06_holds_right_after_a_flush() {
+    let server = Server::start();
+    let turns = || Arc::new(RedisTurns::new(client(&server.url()), Arc::new(SystemEntropy)));
+    let now = Timestamp::from_secs(1_800_000_000);
+    let a = House::taking_turns(Store::scratch(), now, turns(), |_| ());
+    let b = House::taking_turns(a.store.clone(), now, turns(), |_| ());
+    a.member(MINE).await;
+    for _ in 0..3 {
+        assert_eq!(word(&a.login(MINE, "Wrong-Word-1").await), "wrong");
+    }
+    assert!(
+        server.ask(&["FLUSHALL"]).starts_with("+OK") && server.ask(&["SCRIPT", "FLUSH"]).starts_with("+OK")
+    );
+    let (outcomes, hashes) = guesses(&a, &b).await;
+    assert_eq!(hashes, 2, "three had failed before: {outcomes:?}");
+    assert!(server.ask(&["FLUSHALL"]).starts_with("+OK"));
+    assert_eq!(word(&b.login(MINE, GOOD).await), "locked");
 }

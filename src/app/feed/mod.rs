@@ -190,7 +190,7 @@ impl Common {
     fn vouch_for(&self, known: &Knowledge) {
         let Some(until) = known.until() else { return };
         let (wall, mono) = (self.clock.now(), self.clock.monotonic());
-        let moment = if until >= mono { wall.after(until - mono) } else { wall.before(mono - until) };
+        let moment = wall.after(until.saturating_sub(mono)).before(mono.saturating_sub(until));
         self.revocations.known_until(moment);
         self.metrics.revocations_known(until >= mono);
     }

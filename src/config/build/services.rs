@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::raw::sections as s;
+use crate::config::raw::sections_stores as stores;
 use crate::config::raw::table::{Field, Table};
 use crate::config::raw::tree::Value;
 use crate::config::secrets::{self, SecretSource};
@@ -14,7 +15,7 @@ use crate::{shared, store, token};
 pub(super) fn secret_and_stores(
     root: &Table<'_>,
 ) -> (Option<SecretSource>, Option<store::Settings>, Option<shared::Settings>) {
-    (secret(root), store(&root.sub("store", &s::STORE)), redis(&root.sub("redis", &s::REDIS)))
+    (secret(root), store(&root.sub("store", &stores::STORE)), redis(&root.sub("redis", &stores::REDIS)))
 }
 
 fn secret(root: &Table<'_>) -> Option<SecretSource> {

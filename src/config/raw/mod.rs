@@ -3,6 +3,7 @@
 pub(super) mod keys;
 pub(super) mod sections;
 pub(super) mod sections_policy;
+pub(super) mod sections_stores;
 pub(super) mod table;
 pub(super) mod tree;
 pub(super) mod values;

@@ -182,13 +182,13 @@ const CRITERIA: &[Key] = &[
 
 /// Every table, in the order of the reference.
 pub(in crate::config) fn all() -> [&'static Section; 25] {
-    use super::sections as s;
+    use super::{sections as s, sections_stores as stores};
     [
         &s::ROOT,
         &s::SERVER,
         &s::LIMITS,
-        &s::STORE,
-        &s::REDIS,
+        &stores::STORE,
+        &stores::REDIS,
         &s::MAIL,
         &s::TOKEN,
         &s::SESSION,
