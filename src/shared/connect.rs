@@ -110,11 +110,10 @@ impl Connector {
         protocol: ProtocolVersion,
     ) -> RedisResult<redis::sentinel::SentinelClient> {
         let (master, sentinel) = (&self.topology.login, &self.topology.sentinel_login);
-        let mut builder =
-            SentinelClientBuilder::new(self.addresses(), service.to_owned(), SentinelServerType::Master)?
-                .set_client_to_redis_db(self.topology.db)
-                .set_client_to_redis_protocol(protocol)
-                .set_client_to_redis_tcp_settings(tcp());
+        let mut builder = SentinelClientBuilder::new(self.addresses(), service, SentinelServerType::Master)?
+            .set_client_to_redis_db(self.topology.db)
+            .set_client_to_redis_protocol(protocol)
+            .set_client_to_redis_tcp_settings(tcp());
         if self.topology.tls {
             builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
         }

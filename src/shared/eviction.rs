@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Redis has `maxmemory-policy {0}`: when memory is short it would forget who has tried too often; set it to \
-     noeviction or volatile-ttl"
+     noeviction"
 )]
 pub struct Evicts(String);
 
@@ -38,7 +38,7 @@ impl Redis {
 fn collect(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::BulkString(text) => texts.push(String::from_utf8_lossy(text).into_owned()),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => texts.push(text.to_string()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => texts.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
         Value::Map(items) => items.iter().for_each(|(_, item)| collect(item, texts)),
         _ => {}

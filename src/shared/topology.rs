@@ -106,7 +106,7 @@ fn number(path: &str) -> Result<i64, Unusable> {
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn host(text: &str, default: u16) -> Result<(String, u16), Unusable> {
     let (name, port) = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
-        Some((name, rest)) if rest.is_empty() => (name, None),
+        Some((name, "")) => (name, None),
         Some((name, rest)) => (name, rest.strip_prefix(':')),
         None => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
     };
