@@ -50,6 +50,7 @@ struct World {
     clock: SystemClock,
     events: Mutex<Vec<Event>>,
     violations: Mutex<Vec<String>>,
+    refused: AtomicUsize,
 }
 
 /// Load that goes on until it is asked for its report.
@@ -76,6 +77,7 @@ impl Load {
             clock: SystemClock::new(),
             events: Mutex::default(),
             violations: Mutex::default(),
+            refused: AtomicUsize::new(0),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -120,6 +122,7 @@ impl Load {
     /// What happened up to now.
     pub fn report(&self) -> Report {
         Report {
+            refused: self.world.refused.load(Ordering::SeqCst),
             events: locked(&self.world.events).clone(),
             violations: locked(&self.world.violations).clone(),
         }
@@ -229,9 +232,9 @@ impl World {
         let fields = token.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
         let to = self.nodes[(n / 16) % self.nodes.len()];
         let request = bytes("GET", &format!("/{place}/probe/{kind}/{n}"), &fields, None);
-        if let Ok(reply) = exchange(to, &request, WAIT).await
-            && !matches!(reply.status, 401 | 403 | 503)
-        {
+        let Ok(reply) = exchange(to, &request, WAIT).await else { return };
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        if !matches!(reply.status, 401 | 403 | 503) {
             self.violation(format!("{kind} on {to} was answered {}: {}", reply.status, reply.text()));
         }
     }

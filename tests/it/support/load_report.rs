@@ -53,6 +53,8 @@ impl Event {
 pub struct Report {
     pub events: Vec<Event>,
     pub violations: Vec<String>,
+    /// How many requests that must not get through were answered.
+    pub refused: usize,
 }
 
 impl Report {

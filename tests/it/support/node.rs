@@ -104,6 +104,12 @@ impl Node {
         self.process().as_mut().is_some_and(|p| p.0.try_wait().expect("a child").is_none())
     }
 
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        let id = self.process().as_ref().expect("it runs").0.id();
+        std::fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count)
+    }
+
     /// Sends a signal such as `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
         self.process().as_ref().expect("it runs").signal(name);
