@@ -59,3 +59,7 @@ impl Counters {
         Self { limiter, turns, metrics: metrics.clone() }
     }
 }
+
+#[cfg(test)]
+#[path = "counters_tests.rs"]
+mod tests;
