@@ -50,7 +50,9 @@ fn case_5_1_case_5_6_a_node_cut_off_lets_only_harmless_requests_pass_and_catches
             503,
             "our own API needs the database"
         );
-        assert_eq!(b.metric("stagedoor_revocation_feed_current", ""), 0);
+        until("the metric says so", || {
+            (b.metric("stagedoor_revocation_feed_current", "") == 0).then_some(())
+        });
         assert_eq!((asks(a, &admin, "/admin/x").status, asks(a, &leaver, "/admin/x").status), (200, 401));
 
         nodes.way.set(Mode::Pass);

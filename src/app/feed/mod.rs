@@ -24,11 +24,12 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Timestamp};
-use crate::store::{Revocation, Store};
+use crate::store::{Revocation, Store, StoreError};
 use crate::token::{Ended, Revocations, Vault, Witness};
 
 pub(super) use channel::Channel;
@@ -143,7 +144,7 @@ impl Common {
     async fn look(&self, looks: &mut Looks) {
         self.vouch();
         let look = looks.next(self.clock.now(), self.clock.monotonic(), self.life);
-        match timeout(PATIENCE, self.store.live_revocations(look.from)).await {
+        match self.ask(look.from).await {
             Ok(Ok(rows)) => {
                 self.take_over(rows).await;
                 looks.done(look);
@@ -152,6 +153,18 @@ impl Common {
             }
             Ok(Err(e)) => self.missed(looks, &e.to_string()),
             Err(_) => self.missed(looks, "no answer in time"),
+        }
+    }
+
+    /// Asks the store. While it does not answer time passes, and the metric has to say so.
+    async fn ask(&self, from: Timestamp) -> Result<Result<Vec<Revocation>, StoreError>, Elapsed> {
+        let answer = timeout(PATIENCE, self.store.live_revocations(from));
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = sleep(PERIOD) => self.vouch(),
+            }
         }
     }
 
