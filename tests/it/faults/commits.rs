@@ -54,7 +54,7 @@ fn case_5_9_the_answer_to_a_commit_is_lost() {
 
 /// Sign-ins that race at once, and how often in a row. `STAGEDOOR_RACES=10000` asks for more races.
 const FAMILIES: usize = 32;
-const RACES: usize = 192;
+const RACES: usize = 160;
 /// Half of it in each direction.
 const AWAY: Duration = Duration::from_millis(100);
 /// A tab that got no answer asks again so often.

@@ -70,7 +70,7 @@ fn case_5_7_postgres_hangs() {
 }
 
 #[test]
-fn case_5_7_postgres_is_slow_or_locked() {
+fn case_5_7_case_5_8_postgres_is_locked_slow_or_full() {
     let mut stage = Stage::start(&Plan::default());
     let database = stage.database();
     let lock = "BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE";
@@ -86,12 +86,7 @@ fn case_5_7_postgres_is_slow_or_locked() {
     row.load.run_for(FAULT);
     row.heal(|| stage.door.set(Mode::Pass));
     assert_proxying_went_on(&row.finish(&mut stage));
-}
 
-#[test]
-fn case_5_8_postgres_takes_one_connection_only() {
-    let mut stage = Stage::start(&Plan::default());
-    let database = stage.database();
     let narrow = "ALTER ROLE gate CONNECTION LIMIT 1;
                   SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gate'";
     let mut row = Row::inject("5.8 one connection for two gateways", &stage, || database.run(narrow));

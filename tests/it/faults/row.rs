@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::stage::Stage;
 use crate::flows_process::eventually;
-use crate::support::{Class, Load, Report, Upstream};
+use crate::support::{Class, Load, Node, Report, Upstream};
+
+/// So many more files than before may be open.
+const ROOM: usize = 60;
 
 /// A fault that is being measured.
 pub struct Row {
@@ -16,18 +19,23 @@ pub struct Row {
     healed: Option<Duration>,
     may_reroute: bool,
     more: Map<String, Value>,
+    /// What each gateway had open before, and what all of them had refused.
+    open: Vec<usize>,
+    refused: usize,
 }
 
 impl Row {
     /// The load has run for a while, all was well, and now it fails.
     pub fn inject(name: &'static str, stage: &Stage, fault: impl FnOnce()) -> Self {
+        let refused = lines_about_refusals(stage);
         let load = stage.load();
         load.run_for(super::WARM);
         let before = load.report();
         assert!(before.noticed_after(Duration::ZERO).is_none(), "before the fault: {:?}", before.wrong());
+        let open = stage.nodes.iter().map(Node::open_files).collect();
         let injected = load.now();
         fault();
-        Self { name, load, injected, healed: None, may_reroute: false, more: Map::new() }
+        Self { name, load, injected, healed: None, may_reroute: false, more: Map::new(), open, refused }
     }
 
     /// A gateway itself is what fails: people are sent to the other.
@@ -38,12 +46,12 @@ impl Row {
 
     /// How long it has been failing.
     pub fn lasted(&self) -> Duration {
-        self.load.now() - self.injected
+        self.load.now().saturating_sub(self.injected)
     }
 
     /// How long it has been mended.
     pub fn healed_for(&self) -> Duration {
-        self.load.now() - self.healed.expect("healed")
+        self.load.now().saturating_sub(self.healed.expect("healed"))
     }
 
     /// One more figure for the line.
@@ -83,14 +91,29 @@ impl Row {
         print(self.name, &report, (self.injected, healed), violations.len(), self.more);
         assert_eq!(violations, Vec::<String>::new(), "{}", self.name);
         let secrets = stage.secrets();
-        for node in &stage.nodes {
+        for (node, before) in stage.nodes.iter().zip(&self.open) {
             node.assert_sound(&secrets);
+            // What a pool keeps open is no leak; one for each request would be.
+            let room = before + ROOM;
+            eventually("INV-5: files are closed again", || (node.open_files() <= room).then_some(()));
+        }
+        if !self.may_reroute {
+            let wanted = self.refused + report.refused;
+            eventually("INV-7: each refusal is one line", || {
+                (lines_about_refusals(stage) == wanted).then_some(())
+            });
         }
         stage.upstream.assert_readings_agree();
         let ended = stage.database().count("sessions WHERE end_reason = 'reuse'");
         assert_eq!(ended, 0, "{}: a family of refresh tokens was ended", self.name);
         report
     }
+}
+
+/// The lines in all logs about requests that must not get through.
+fn lines_about_refusals(stage: &Stage) -> usize {
+    let about = |line: &&str| line.contains("/probe/") && line.contains("\"reason\"");
+    stage.nodes.iter().map(|node| node.log().lines().filter(about).count()).sum()
 }
 
 /// INV-6: what reached the application without a token that was valid; and what the load has seen.
@@ -112,7 +135,7 @@ pub fn print(
     let within = |class, percent| report.within(class, percent).as_millis();
     let mut line = json!({
         "fault": name,
-        "lasted_ms": (healed - injected).as_millis(),
+        "lasted_ms": healed.saturating_sub(injected).as_millis(),
         "detect_ms": report.noticed_after(injected).map(|t| t.as_millis()),
         "recover_ms": report.well_after(healed).as_millis(),
         "honest_ok_pct": tenth(Class::Proxied),

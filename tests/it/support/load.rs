@@ -50,6 +50,7 @@ struct World {
     clock: SystemClock,
     events: Mutex<Vec<Event>>,
     violations: Mutex<Vec<String>>,
+    refused: AtomicUsize,
 }
 
 /// Load that goes on until it is asked for its report.
@@ -76,6 +77,7 @@ impl Load {
             clock: SystemClock::new(),
             events: Mutex::default(),
             violations: Mutex::default(),
+            refused: AtomicUsize::new(0),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -99,9 +101,12 @@ impl Load {
         self.world.clock.monotonic()
     }
 
-    /// Waits; a load needs time.
+    /// Lets people act for a while: how many requests there are is a matter of time.
     pub fn run_for(&self, time: Duration) {
-        std::thread::sleep(time);
+        let end = self.now() + time;
+        while self.now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// From now on this access token must not get through either.
@@ -117,6 +122,7 @@ impl Load {
     /// What happened up to now.
     pub fn report(&self) -> Report {
         Report {
+            refused: self.world.refused.load(Ordering::SeqCst),
             events: locked(&self.world.events).clone(),
             violations: locked(&self.world.violations).clone(),
         }
@@ -172,7 +178,7 @@ async fn repeat(world: Arc<World>, class: Class, every: Duration) {
 impl World {
     async fn proxied(&self, n: usize) {
         let person = &self.people[n % self.people.len()];
-        let sensitive = n % SENSITIVE_ONE_IN == 0;
+        let sensitive = n.is_multiple_of(SENSITIVE_ONE_IN);
         let (class, path) = if sensitive { (Class::Sensitive, "secure") } else { (Class::Proxied, "api") };
         let bearer = format!("Authorization: Bearer {}\r\n", locked(&person.tokens).access);
         let request = bytes("GET", &format!("/{path}/honest/{n}"), &bearer, None);
@@ -226,9 +232,9 @@ impl World {
         let fields = token.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
         let to = self.nodes[(n / 16) % self.nodes.len()];
         let request = bytes("GET", &format!("/{place}/probe/{kind}/{n}"), &fields, None);
-        if let Ok(reply) = exchange(to, &request, WAIT).await
-            && !matches!(reply.status, 401 | 403 | 503)
-        {
+        let Ok(reply) = exchange(to, &request, WAIT).await else { return };
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        if !matches!(reply.status, 401 | 403 | 503) {
             self.violation(format!("{kind} on {to} was answered {}: {}", reply.status, reply.text()));
         }
     }
@@ -246,7 +252,7 @@ impl World {
                 break;
             }
         }
-        Asked { class, began, took: self.clock.monotonic() - began, rerouted, answer }
+        Asked { class, began, took: self.clock.monotonic().saturating_sub(began), rerouted, answer }
     }
 
     fn note(&self, asked: Asked) {

@@ -53,6 +53,8 @@ impl Event {
 pub struct Report {
     pub events: Vec<Event>,
     pub violations: Vec<String>,
+    /// How many requests that must not get through were answered.
+    pub refused: usize,
 }
 
 impl Report {
@@ -91,13 +93,13 @@ impl Report {
     /// How long after `from` somebody first got no good answer; `None`: nobody noticed.
     pub fn noticed_after(&self, from: Duration) -> Option<Duration> {
         let bad = self.events.iter().filter(|e| e.outcome != Outcome::Good && e.ended() >= from);
-        bad.map(|e| e.ended() - from).min()
+        bad.map(|e| e.ended().saturating_sub(from)).min()
     }
 
     /// How long after `from` the last answer came that was not good.
     pub fn well_after(&self, from: Duration) -> Duration {
         let bad = self.events.iter().filter(|e| e.outcome != Outcome::Good && e.ended() >= from);
-        bad.map(|e| e.ended() - from).max().unwrap_or_default()
+        bad.map(|e| e.ended().saturating_sub(from)).max().unwrap_or_default()
     }
 
     /// Whether each class has begun `n` calls since `from` and all that were answered were good.

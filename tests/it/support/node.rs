@@ -96,12 +96,18 @@ impl Node {
     }
 
     fn answers(&self) -> bool {
-        self.try_get(self.public(), "/auth/.well-known/jwks.json").is_some_and(|a| a.status == 200)
+        Self::try_get(self.public(), "/auth/.well-known/jwks.json").is_some_and(|a| a.status == 200)
     }
 
     /// Whether the process is there (it may hang all the same).
     pub fn is_running(&self) -> bool {
         self.process().as_mut().is_some_and(|p| p.0.try_wait().expect("a child").is_none())
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        let id = self.process().as_ref().expect("it runs").0.id();
+        std::fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count)
     }
 
     /// Sends a signal such as `STOP` or `CONT`.
@@ -126,10 +132,10 @@ impl Node {
 
     /// What the operators' listener says about a path; `None` when there is no answer.
     pub fn ask_admin(&self, path: &str) -> Option<Answer> {
-        self.try_get(self.admin(), path)
+        Self::try_get(self.admin(), path)
     }
 
-    fn try_get(&self, to: SocketAddr, path: &str) -> Option<Answer> {
+    fn try_get(to: SocketAddr, path: &str) -> Option<Answer> {
         let mut client = RawClient::try_connect(to).ok()?;
         client.send(format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));
         client.answer().ok()

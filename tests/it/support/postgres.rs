@@ -47,7 +47,7 @@ impl PostgresServer {
     pub fn signal(&self, name: &str) {
         let file = std::fs::read_to_string(Path::new(&self.data()).join("postmaster.pid")).expect("it runs");
         let server = file.lines().next().expect("a process id").to_owned();
-        send(name, &[server.clone()]);
+        send(name, std::slice::from_ref(&server));
         send(name, &children_of(&server));
     }
 
