@@ -157,7 +157,9 @@ impl Snapshot {
             batch.push(row);
             rows += 1;
             if batch.len() == BATCH {
-                told(Moved { table, rows, of });
+                if rows < of {
+                    told(Moved { table, rows, of });
+                }
                 filling.push(std::mem::take(&mut batch))?;
             }
             Ok(())
