@@ -23,7 +23,7 @@ pub mod config;
 pub mod gate;
 pub mod model;
 pub mod policy;
-#[cfg(any(test, feature = "test-kit"))]
+#[cfg(any(feature = "test-kit", all(test, feature = "tower")))]
 pub mod test_kit;
 pub mod token;
 #[cfg(feature = "tower")]

@@ -1,4 +1,4 @@
-//! The configuration file: text -> [`Settings`] or a [`Report`] of everything that is wrong with it. The
+//! The configuration file: text -> `Settings` or a [`Report`] of everything that is wrong with it. The
 //! only module that knows YAML.
 //!
 //! - `raw/`        what was written: the tree with its places, the table of keys, typed readers

@@ -37,5 +37,5 @@ pub use principal::Principal;
 pub use refusal::{HeadRefusal, Refusal, UpstreamFailure};
 pub use return_target::ReturnTargets;
 pub use settings::{AssertionMode, IdentityNames, Settings};
-pub use snapshot::{Snapshot, SnapshotParts, UpstreamIdentity};
+pub use snapshot::{Snapshot, SnapshotParts, UnknownUpstream, UpstreamIdentity};
 pub use verified::Verified;

@@ -20,7 +20,10 @@ pub(super) enum Refusal {
     /// The gateway's keys cannot be had, so nothing can be verified.
     NoKeys(Duration),
     /// The handler asks for a person and there is none.
-    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only the axum extractor says so"))]
+    #[cfg_attr(
+        not(any(feature = "axum", test)),
+        expect(dead_code, reason = "only the axum extractor says so")
+    )]
     Anonymous,
 }
 
