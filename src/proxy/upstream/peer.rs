@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pingora::lb::health_check::HttpHealthCheck;
 use pingora::prelude::HttpPeer;
+use pingora::protocols::TcpKeepalive;
 use pingora::protocols::tls::CaType;
 use pingora::utils::tls::{WrappedX509, parse_x509};
 use rustls::pki_types::CertificateDer;
@@ -24,8 +25,9 @@ const STREAMS: usize = 100;
 /// them, so that none can keep the others waiting.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
-/// How often a silent HTTP/2 connection is asked whether it is still there.
-const PING: Duration = Duration::from_secs(30);
+/// How long an HTTP/2 connection may be without a sign of life, on the level of TCP: pings of HTTP/2 itself are counted
+/// against us by gRPC servers.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// The authorities that count for an upstream; `None`: those of the system.
 pub(super) fn authorities(settings: &Upstream) -> Result<Option<Arc<CaType>>, BadAuthorities> {
@@ -78,7 +80,13 @@ pub(super) fn template(
         o.max_h2_streams = STREAMS;
         o.h2_stream_window_size = Some(STREAM_WINDOW);
         o.h2_connection_window_size = Some(CONNECTION_WINDOW);
-        o.h2_ping_interval = Some(PING);
+        o.tcp_keepalive = Some(TcpKeepalive {
+            idle: SILENCE,
+            interval: SILENCE / 3,
+            count: 3,
+            #[cfg(target_os = "linux")]
+            user_timeout: SILENCE * 2,
+        });
     }
     peer
 }
