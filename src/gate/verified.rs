@@ -84,6 +84,7 @@ impl Verified {
     }
 
     /// The same under another policy, to which the roles may mean something else.
+    #[cfg(feature = "gateway")]
     pub(super) fn caller_under(&self, policy: &Policy) -> Caller {
         Caller { roles: policy.role_set(&self.principal.roles), ..self.caller() }
     }

@@ -124,7 +124,7 @@ fn answer(tls: &mut Tls, request: &[u8]) -> (u16, String) {
 }
 
 fn page(path: &str, extra: &str) -> Vec<u8> {
-    get(path, &format!("Connection: close\r\n{extra}")).into()
+    get(path, &format!("Connection: close\r\n{extra}"))
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn c_10_without_tls_browsers_are_led_on_and_programs_are_told() {
     );
     let body = br#"{"email":"ada@example.org","password":"Curtain-Up-42!"}"#;
     let mut post =
-        format!("POST /auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+        "POST /auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".to_owned();
     let _ = write!(post, "Content-Length: {}\r\n\r\n", body.len());
     for (what, bytes) in [
         ("a sign-in", [post.as_bytes(), &body[..]].concat()),
