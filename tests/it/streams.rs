@@ -134,7 +134,10 @@ fn case_5_12_a_role_that_means_less_cuts() {
     let (staff, admin) = (app.person("staff"), app.person("admin"));
     let mut lost = Flow::open(&app, Kind::Events, "/view", Some(&staff));
     let mut kept = Flow::open(&app, Kind::Events, "/view", Some(&admin));
-    app.reload("staff: { permissions: [events.edit, events.view]", "staff: { permissions: [events.view]");
+    // With one more role in front, so that the places of the others shift.
+    let roles = |staff| format!("admin: {{ permissions: [\"*\"] }}\n  staff: {{ permissions: [{staff}]");
+    let fewer = format!("aide: {{ permissions: [things.view] }}\n  {}", roles("events.view"));
+    app.reload(&roles("events.edit, events.view"), &fewer);
     lost.assert_is_cut(&app);
     kept.assert_goes_on();
 }

@@ -83,9 +83,12 @@ fn a_token_that_grows_old_ends_no_stream() {
 fn an_answer_that_is_nearly_done_is_not_cut() {
     let app = TestApp::start();
     let user = app.person("user");
-    app.upstream().script("/api/report", |_, stream| {
+    let (signed_out, told) = std::sync::mpsc::channel::<()>();
+    let told = std::sync::Mutex::new(told);
+    app.upstream().script("/api/report", move |_, stream| {
         let _ = std::io::Write::write_all(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
-        std::thread::sleep(Duration::from_millis(200));
+        let _ = told.lock().unwrap().recv_timeout(Duration::from_secs(8));
+        std::thread::sleep(Duration::from_millis(150));
         let _ = std::io::Write::write_all(stream, b"-last");
         crate::support::Next::KeepAlive
     });
@@ -93,6 +96,7 @@ fn an_answer_that_is_nearly_done_is_not_cut() {
     client.send(get("/api/report", &user.bearer()));
     assert_eq!(client.head().map(|head| head.status), Ok(200));
     assert_eq!(app.post_json("/logout/", &user.bearer(), &json!({})).status, 204);
+    signed_out.send(()).unwrap();
     assert_eq!(client.exactly(10), Ok(b"first-last".to_vec()));
     // The connection was not cut behind it either.
     std::thread::sleep(Duration::from_millis(700));
