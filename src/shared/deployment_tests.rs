@@ -44,7 +44,7 @@ async fn case_5_4_a_sentinel_names_the_new_master() {
     let mut heard = redis.subscribe("news");
     assert_eq!(next(&mut heard).await, Event::Connected);
     says_and_hears(&redis, &mut heard, b"before").await;
-    replica.await_answer(&["GET", "test:n"], "1");
+    replica.await_answer(&["GET", "test:n"], "\r\n1\r\n");
 
     master.kill();
     assert!(count(&redis).await.is_err());
@@ -106,8 +106,8 @@ async fn case_5_4_a_cluster_goes_on_when_a_master_dies() {
     for n in 0..60 {
         assert_eq!(redis.run("test", &script, &format!("k{n}"), &[]).await, Ok(vec![1]));
     }
-    for node in &cluster.0 {
-        assert_ne!(node.ask(&["DBSIZE"]), ":0\r\n", "each has some");
+    for master in &cluster.0[..3] {
+        assert_ne!(master.ask(&["DBSIZE"]), ":0\r\n", "each has some");
     }
     let mut heard = redis.subscribe("news");
     assert_eq!(next(&mut heard).await, Event::Connected);
