@@ -52,12 +52,12 @@ fn ours(app: &TestApp) -> Ours {
 
 /// One gateway over a database; with the secret and the tokens of another.
 pub fn node(url: &str, like: Option<&TestApp>, choose: impl Fn(&mut Setup)) -> TestApp {
-    one_more(url, like.map(ours), choose)
+    one_more(url, like.map(ours).as_ref(), choose)
 }
 
-fn one_more(url: &str, ours: Option<Ours>, choose: impl Fn(&mut Setup)) -> TestApp {
+fn one_more(url: &str, ours: Option<&Ours>, choose: impl Fn(&mut Setup)) -> TestApp {
     TestApp::with(|setup| {
-        let (url, ours) = (Secret::new(url.to_owned()), ours.clone());
+        let (url, ours) = (Secret::new(url.to_owned()), ours.cloned());
         choose(setup);
         setup.tweak(move |s| {
             s.store = store::Settings::Postgres(store::PostgresSettings { url, ca: None, connections: 4 });
@@ -82,7 +82,7 @@ impl Around {
 
     /// One more node; the secret is the first one's, which has to live as long as they are made.
     pub fn node(&self) -> TestApp {
-        let app = one_more(&self.server.url(), self.first.get().cloned(), |setup| {
+        let app = one_more(&self.server.url(), self.first.get(), |setup| {
             with_redis(setup, self.redis.address());
         });
         self.first.get_or_init(|| ours(&app));
@@ -152,5 +152,5 @@ pub fn time_until_refused(app: &TestApp, person: &Person) -> Duration {
         assert!(matches!(status, 200 | 401), "{status}");
         (status == 401).then_some(())
     });
-    wall.monotonic() - begun
+    wall.monotonic().saturating_sub(begun)
 }

@@ -17,8 +17,8 @@ use crate::token::{Ended, Heard, Witness};
 
 /// So many messages wait at most.
 const WAITING: usize = 4096;
-/// The pause before a message is sent again doubles from the first to the second.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// The pause before a message is sent again; doubles from the first to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 /// Longer than this nobody waits for a good-bye.
 const FAREWELL: Duration = Duration::from_millis(200);
 
