@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -38,9 +37,7 @@ impl RedisServer {
 
     /// Starts it, empty, and waits until it answers.
     pub fn start_again(&self) {
-        // In the path, or where the tests of the library look for it.
-        let folder = std::env::var_os("STAGEDOOR_TEST_REDIS_BIN").map(PathBuf::from).unwrap_or_default();
-        let program = folder.join("redis-server");
+        let program = std::env::var("STAGEDOOR_TEST_REDIS").unwrap_or_else(|_| "redis-server".into());
         let port = self.ports.first.to_string();
         let mut command = Command::new(program);
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
