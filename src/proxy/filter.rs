@@ -91,6 +91,9 @@ impl Front {
 
     /// Decides, refreshing once on the way where that helps.
     async fn verdict(&self, session: &Session, ctx: &mut Ctx, ip: ClientIp) -> Verdict {
+        if self.parts.tls.is_some() && !head::is_private(session, &self.parts.trusted_proxies) {
+            return Verdict::Refuse(Refusal::Unencrypted);
+        }
         let request = session.req_header();
         if request.version == http::Version::HTTP_2 && request.headers.len() > self.parts.limits.headers {
             return Verdict::Refuse(Refusal::Head(HeadRefusal::TooManyFields));
@@ -235,10 +238,6 @@ impl ProxyHttp for Front {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         let ip = head::client_ip(session, &self.parts.trusted_proxies);
         ctx.client_ip = Some(ip);
-        if self.parts.tls.is_some() && !head::is_private(session, &self.parts.trusted_proxies) {
-            self.refuse(session, ctx, Refusal::Unencrypted).await?;
-            return Ok(true);
-        }
         if self.is_asked_about(session) {
             self.say_whether(session, ctx).await?;
             return Ok(true);
@@ -394,7 +393,7 @@ impl ProxyHttp for Front {
         FailToProxy { error_code: refusal.status(), can_reuse_downstream: false }
     }
 
-    /// Everything worth a line was logged where it happened.
+    /// What is worth a line was logged where it happened.
     fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
         true
     }
