@@ -52,7 +52,8 @@ fn case_5_9_the_answer_to_a_commit_is_lost() {
     assert_eq!(database.count("sessions WHERE end_reason = 'reuse'"), 0, "no family was ended");
 }
 
-/// Sign-ins that race at once, and how often in a row. `STAGEDOOR_RACES=10000` asks for more races.
+/// Sign-ins that race at once, and how often in a row. `STAGEDOOR_RACES=10000` asks for more races
+/// (start the test binary itself, nextest ends tests after three minutes).
 const FAMILIES: usize = 32;
 const RACES: usize = 160;
 /// Half of it in each direction.

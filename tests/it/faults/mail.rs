@@ -53,15 +53,19 @@ impl Post {
         self.earlier.iter().cloned().chain(now).collect()
     }
 
-    /// People register at both gateways; each is answered as always. Their addresses.
-    fn crowd(&mut self, stage: &Stage) -> Vec<String> {
+    /// People register at both gateways; each is answered as always. Their addresses; the slowest goes into the line.
+    fn crowd(&mut self, stage: &Stage, row: &mut Row) -> Vec<String> {
+        let mut slowest = Duration::ZERO;
         let from = self.registered;
         self.registered += CROWD;
         let crowd: Vec<_> = (from..self.registered).map(|n| format!("new{n}@example.org")).collect();
         for (n, email) in crowd.iter().enumerate() {
+            let began = row.lasted();
             let answer = stage.register(n % 2, email).expect("an answer");
             assert_eq!(answer.status, 202, "{}", answer.text());
+            slowest = slowest.max(row.lasted().saturating_sub(began));
         }
+        row.also("slowest_registration_ms", slowest);
         crowd
     }
 
@@ -113,7 +117,7 @@ fn case_5_5_the_mail_server_is_down_hangs_or_is_slow() {
     let database = stage.database();
     for (name, mode) in [("5.5 SMTP down", Mode::Refuse), ("5.5 SMTP hangs", Mode::Blackhole)] {
         let mut row = Row::inject(name, &stage, || post.door.set(mode));
-        let crowd = post.crowd(&stage);
+        let crowd = post.crowd(&stage, &mut row);
         await_failures(&database, &crowd);
         row.heal(|| post.door.set(Mode::Pass));
         post.hurry(&stage, &database);
@@ -122,7 +126,7 @@ fn case_5_5_the_mail_server_is_down_hangs_or_is_slow() {
     }
     let slow = Mode::Latency(Duration::from_millis(75));
     let mut row = Row::inject("5.5 SMTP 150 ms away", &stage, || post.door.set(slow));
-    let crowd = post.crowd(&stage);
+    let crowd = post.crowd(&stage, &mut row);
     assert_eq!(post.all_arrive(&crowd), 1, "slow, and once");
     row.heal(|| post.door.set(Mode::Pass));
     row.finish(&mut stage);
@@ -136,7 +140,7 @@ fn case_5_5_the_mail_server_refuses_or_breaks_off() {
 
     post.becomes("later-data");
     let mut row = Row::inject("5.5 SMTP says 4xx", &stage, || {});
-    let crowd = post.crowd(&stage);
+    let crowd = post.crowd(&stage, &mut row);
     await_failures(&database, &crowd);
     let waiting = format!("outbox WHERE recipient IN {} AND state = 'waiting'", list(&crowd));
     assert_eq!(usize::try_from(database.count(&waiting)), Ok(crowd.len()), "none is given up");
@@ -146,7 +150,7 @@ fn case_5_5_the_mail_server_refuses_or_breaks_off() {
 
     let mut row = Row::inject("5.5 SMTP cut after DATA", &stage, || {});
     let before = post.taken().len();
-    let crowd = post.crowd(&stage);
+    let crowd = post.crowd(&stage, &mut row);
     eventually("the first ones were sent", || (post.taken().len() >= before + crowd.len()).then_some(()));
     row.heal(|| post.becomes("take"));
     post.hurry(&stage, &database);
@@ -157,7 +161,7 @@ fn case_5_5_the_mail_server_refuses_or_breaks_off() {
 
     post.becomes("refuse-rcpt");
     let mut row = Row::inject("5.5 SMTP says 5xx", &stage, || {});
-    let crowd = post.crowd(&stage);
+    let crowd = post.crowd(&stage, &mut row);
     let dead = format!("outbox WHERE recipient IN {} AND state = 'dead'", list(&crowd));
     eventually("they are given up", || {
         (usize::try_from(database.count(&dead)) == Ok(crowd.len())).then_some(())
