@@ -142,7 +142,7 @@ fn case_5_20_only_harmless_requests_are_tried_again() {
 /// The server closes idle connections just when a POST is on its way: it may fail, but is never carried out twice.
 #[test]
 fn case_5_20_a_post_is_never_sent_twice() {
-    const TRIALS: usize = 1500;
+    const TRIALS: usize = 10_000;
     let app = TestApp::start();
     app.upstream().script("/public/once", |request, stream| {
         if request.in_connection > 0 && request.connection % 2 == 0 {
