@@ -19,6 +19,9 @@ const HOLD_MS: &str = "5000";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at the lock.
 const PAUSE: Duration = Duration::from_millis(6);
+/// Between two tries to release it, when Redis does not answer; as many as it takes until the lock ends by itself.
+const RELEASE_PAUSE: Duration = Duration::from_millis(200);
+const RELEASE_TRIES: usize = 25;
 
 /// Turns that all nodes share.
 pub struct RedisTurns {
@@ -86,10 +89,18 @@ impl Drop for Held {
         let (lock, local) = (self.lock.clone(), self.local.take());
         let (key, token) = (std::mem::take(&mut self.key), std::mem::take(&mut self.token));
         self.lock.redis.later(async move {
-            // If it cannot be told, the lock ends by itself.
-            let _ = lock.redis.run("turn", &lock.release, &key, &[&token]).await;
+            let release = async || lock.redis.run("turn", &lock.release, &key, &[&token]).await.is_ok();
+            let mut released = release().await;
             // Only now, or the next one here would find the lock still taken and have to wait for nothing.
             drop(local);
+            // A call that got no answer may take the lock later all the same: then it has to go again.
+            for _ in 0..RELEASE_TRIES {
+                if released {
+                    return;
+                }
+                tokio::time::sleep(jitter(RELEASE_PAUSE)).await;
+                released = release().await;
+            }
         });
     }
 }

@@ -117,9 +117,11 @@ impl<'a> Decision<'a> {
         self.rule.is_some_and(|rule| rule.sensitive)
     }
 
-    /// The stricter of two; of equals the sensitive one, else the first.
+    /// The stricter of two; of two that allow the sensitive one, else the first.
     pub(super) fn or_stricter(self, other: Decision<'a>) -> Decision<'a> {
-        let strictness = |d: &Self| (d.outcome.strictness(), d.is_sensitive());
+        let strictness = |d: &Self| {
+            (d.outcome.strictness(), matches!(d.outcome, Outcome::Allowed { .. }) && d.is_sensitive())
+        };
         if strictness(&other) > strictness(&self) { other } else { self }
     }
 }

@@ -124,6 +124,30 @@ fn case_5_6_postgres_goes_away_and_comes_back() {
     );
 }
 
+/// A server that hangs accepts connections and answers nothing: it is given up as soon as a statement may last.
+#[test]
+fn case_5_7_a_server_that_hangs_is_given_up_soon() {
+    let server = PostgresServer::start();
+    let app = on(&server);
+    let person = app.person("user");
+    assert_eq!(api(&app, &person.access), 200);
+    let wall = SystemClock::new();
+    server.signal("STOP");
+    let begun = wall.now();
+    assert_later(&refresh(&app, &person.refresh));
+    let given_up = wall.now().since(begun);
+    assert_eq!(api(&app, &person.access), 200, "proxying goes on");
+    server.signal("CONT");
+    let (access, _) = until("refreshing works again", || {
+        let answer = refresh(&app, &person.refresh);
+        assert!(matches!(answer.status, 200 | 503), "{}", answer.text());
+        (answer.status == 200).then(|| tokens(&answer))
+    });
+    assert_eq!(api(&app, &access), 200);
+    println!("{}", json!({ "fault": "5.7 postgres hangs", "given_up_ms": given_up.as_millis() }));
+    assert!(given_up < Duration::from_secs(6), "{given_up:?}");
+}
+
 /// PostgreSQL's texts cannot hold the character NUL: whoever sends one must not look like an outage.
 #[test]
 fn a_text_with_a_nul_is_refused_and_no_outage() {

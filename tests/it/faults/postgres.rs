@@ -100,15 +100,15 @@ fn case_5_7_case_5_8_postgres_is_locked_slow_or_full() {
 /// More people sign in at once than there are connections, and hashing takes longer than anything else: no connection
 /// is held meanwhile, nothing is locked for ever, and refreshing goes on.
 #[test]
-fn case_5_8_a_pool_of_two_and_a_crowd_that_signs_in() {
+fn case_5_8_the_smallest_pool_and_a_crowd_that_signs_in() {
     let plan = Plan {
-        connections: 2,
+        connections: 3,
         password: "password: { argon2: { memory: 19MiB, iterations: 12, workers: 1, queue: 8 } }".to_owned(),
         ..Plan::default()
     };
     let mut stage = Stage::start(&plan);
     let database = stage.database();
-    let mut row = Row::inject("5.8 pool of two, crowd at the door", &stage, || {});
+    let mut row = Row::inject("5.8 smallest pool, crowd at the door", &stage, || {});
     let held = "pg_stat_activity WHERE usename = 'gate' AND state = 'idle in transaction'
                 AND clock_timestamp() - state_change > interval '200 ms'";
     let mut longest_held = 0;

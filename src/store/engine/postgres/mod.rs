@@ -32,6 +32,8 @@ pub(in crate::store) use target::Target;
 
 /// How long one statement may take before the server gives it up.
 const STATEMENT: Duration = Duration::from_secs(2);
+/// How long to wait for one step on a connection: a little longer than the server lets it take.
+const STEP: Duration = Duration::from_millis(2500);
 /// How long a whole transaction may take before its connection is thrown away.
 const ANSWER: Duration = Duration::from_secs(8);
 /// How long to wait for a free connection.

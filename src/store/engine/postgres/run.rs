@@ -3,12 +3,14 @@
 use std::error::Error as _;
 
 use deadpool_postgres::Object;
+use tokio::time::timeout;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::super::Statement;
+use super::STEP;
 use crate::store::{Row, StoreError, Value};
 
 /// How a transaction ended.
@@ -23,7 +25,8 @@ pub(super) enum Outcome {
 
 /// One query, on a connection that cannot change anything.
 pub(super) async fn read(client: &Object, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-    query(client, sql, params).await.map(|(rows, _)| rows).map_err(Failure::into_error)
+    let answer = step(query(client, sql, params)).await.and_then(|answer| answer);
+    answer.map(|(rows, _)| rows).map_err(Failure::into_error)
 }
 
 /// All statements, or none when one fails or a `must_hit` one hits nothing. Serializable, as on SQLite: what a
@@ -68,21 +71,31 @@ impl From<Error> for Failure {
 }
 
 async fn attempt(client: &Object, statements: &[Statement]) -> Result<Option<Vec<Vec<Row>>>, Failure> {
-    client.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await?;
+    step(client.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE")).await??;
     let mut answers = Vec::with_capacity(statements.len());
     for one in statements {
-        let (rows, hits) = query(client, one.sql, &one.params).await?;
+        let (rows, hits) = step(query(client, one.sql, &one.params)).await??;
         if one.must_hit && hits == 0 {
             return Ok(None);
         }
         answers.push(rows);
     }
-    client.batch_execute("COMMIT").await?;
+    step(client.batch_execute("COMMIT")).await??;
     Ok(Some(answers))
 }
 
 async fn roll_back(client: &Object) -> Result<(), StoreError> {
-    client.batch_execute("ROLLBACK").await.map_err(|e| StoreError::Unavailable(describe(&e)))
+    let done = step(client.batch_execute("ROLLBACK")).await.map_err(Failure::into_error)?;
+    done.map_err(|e| StoreError::Unavailable(describe(&e)))
+}
+
+/// Waits for one step. A server that hangs ends none of its statements itself.
+async fn step<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let unanswered = |_| {
+        let text = format!("no answer within {:.1} seconds", STEP.as_secs_f32());
+        Failure::Other(StoreError::Unavailable(text))
+    };
+    timeout(STEP, work).await.map_err(unanswered)
 }
 
 /// The rows, and how many rows were touched or returned.
