@@ -17,7 +17,7 @@ use super::in_force::InForce;
 use super::keys::KeyKeeper;
 use super::live::{Live, LiveKeys};
 use super::own::OwnRouter;
-use super::reload::{Common, Reloader};
+use super::reload::{self, Common, Reloader};
 use super::renew::Refresher;
 use super::watch::FileWatch;
 use crate::account::{self, Accounts};
@@ -72,6 +72,9 @@ impl Gateway {
     /// [`StartError`]; nothing listens then.
     pub fn assemble(settings: Settings, around: &Surroundings) -> Result<Self, StartError> {
         Metrics::count_panics();
+        // Before anything that takes time: the settings were read a moment ago.
+        let tls_files = settings.proxy.tls.iter().flat_map(|tls| [&*tls.certificate, &*tls.key]);
+        let read = reload::contents(around.config.as_deref().into_iter().chain(tls_files));
         let (metrics, drain) = (Arc::new(Metrics::new()), Arc::new(Drain::default()));
         let (runtime, store, common, keeper) = foundation(&settings, around, &metrics)?;
         let mail = Delivery::new(&settings.mail)?;
@@ -139,6 +142,7 @@ impl Gateway {
                 path,
                 running: settings.clone(),
                 turn: Mutex::new(()),
+                read: Mutex::new(read),
                 live,
                 tls: tls.clone(),
                 clock: around.clock.clone(),

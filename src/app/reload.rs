@@ -45,12 +45,30 @@ impl Common {
     }
 }
 
+/// What some files hold; `None`: one cannot be read.
+pub(super) type Contents = Vec<Option<Vec<u8>>>;
+
+/// Reads them.
+pub(super) fn contents<'a>(files: impl Iterator<Item = &'a Path>) -> Contents {
+    use std::io::Read as _;
+    let read = |path: &Path| {
+        let mut bytes = Vec::new();
+        // What is longer than a configuration may be is refused when it is loaded; no need to hold it.
+        let file = std::fs::File::open(path).ok()?;
+        file.take(config::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    files.map(read).collect()
+}
+
 /// Reads a configuration file again and puts its rules in force.
 pub(super) struct Reloader {
     pub(super) path: PathBuf,
     pub(super) running: Settings,
     /// One at a time: what was read first must not be put in force last.
     pub(super) turn: Mutex<()>,
+    /// What the files held when they were read last.
+    pub(super) read: Mutex<Contents>,
     pub(super) live: Arc<Live>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) clock: Arc<dyn Clock>,
@@ -58,16 +76,26 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// The files a reload reads.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+    /// What the files of a reload hold now.
+    pub(super) fn look(&self) -> Contents {
         let tls = self.tls.iter().flat_map(|tls| tls.files());
-        std::iter::once(self.path.as_path()).chain(tls).map(Path::to_owned).collect()
+        contents(std::iter::once(self.path.as_path()).chain(tls))
     }
 
-    /// Text for the operator in both cases; after an error nothing has changed.
+    /// Whether this is what was read last, whether it was good or not.
+    pub(super) fn has_read(&self, contents: &Contents) -> bool {
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) == *contents
+    }
+
+    /// Text for the operator in both cases; what it names as wrong has not changed.
     pub(super) fn reload(&self) -> Result<String, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = self.apply(&self.path);
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = self.look();
+        let outcome = match (self.renew_certificate(), self.apply(&self.path)) {
+            (Ok(()), outcome) => outcome,
+            (Err(certificate), Ok(rules)) => Err(format!("{certificate}; {rules}")),
+            (Err(certificate), Err(rules)) => Err(format!("{certificate}\n{rules}")),
+        };
         self.metrics.reloaded(outcome.is_ok(), self.clock.now().secs());
         match &outcome {
             Ok(text) => tracing::info!(outcome = text, "configuration reloaded"),
@@ -76,13 +104,16 @@ impl Reloader {
         outcome
     }
 
+    /// Apart from the rules: a certificate that was renewed in time must not wait for somebody to mend them.
+    fn renew_certificate(&self) -> Result<(), String> {
+        let renewed = self.tls.as_ref().map_or(Ok(()), |tls| tls.reload());
+        renewed.map_err(|e| format!("the certificate cannot be used, the old one stays: {e}"))
+    }
+
     fn apply(&self, path: &Path) -> Result<String, String> {
         let fresh = config::load(path).map_err(|report| report.to_string())?;
         if format!("{:?}", fresh.proxy.upstreams) != format!("{:?}", self.running.proxy.upstreams) {
-            return Err("upstreams have changed: that takes a restart; nothing was changed".into());
-        }
-        if let Some(tls) = &self.tls {
-            tls.reload().map_err(|e| format!("the certificate cannot be used: {e}; nothing was changed"))?;
+            return Err("upstreams have changed: that takes a restart; no rule was changed".into());
         }
         // Only rules, routes and roles come from the new file; the rest is as it was at the start.
         self.live.follow(fresh.policy.clone()).map_err(|e| e.to_string())?;

@@ -16,8 +16,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Gateway, StartError, operator, watch as files};
+use crate::gate::Gate;
 use crate::mail::Mailbox;
-use crate::proxy::{Drain, Guard, Settings};
+use crate::metrics::Metrics;
+use crate::proxy::{Drain, Exchanges, Guard, Settings};
 use crate::web::AdminState;
 
 /// How long runtimes may take to end after the grace period.
@@ -121,7 +123,7 @@ impl Gateway {
         if let Some(watch) = self.watch {
             server.add_service(watch);
         }
-        self.runtime.spawn(self.exchanges.watch(self.gate, self.metrics.clone(), stopped.clone()));
+        self.runtime.spawn(sweep(self.exchanges, self.gate, self.metrics.clone(), stopped.clone()));
         self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
         let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);
         let feed = self.feed.map(|feed| self.runtime.spawn(feed.run(stopped.clone())));
@@ -157,6 +159,25 @@ impl Gateway {
     }
 }
 
+/// Watches over answers under way until `stopped` turns true. It begins again if it panics: nobody else would notice
+/// that nothing is cut any more.
+async fn sweep(
+    exchanges: Arc<Exchanges>,
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    stopped: watch::Receiver<bool>,
+) {
+    loop {
+        let task = exchanges.clone().watch(gate.clone(), metrics.clone(), stopped.clone());
+        match tokio::spawn(task).await {
+            Err(e) if e.is_panic() => {
+                tracing::error!(error = %e, "the sweep of open answers panicked, it begins again")
+            }
+            _ => return,
+        }
+    }
+}
+
 /// What keeps running until the proxy has stopped.
 struct Background {
     runtime: tokio::runtime::Runtime,
@@ -185,7 +206,7 @@ fn server(settings: &Settings) -> Server {
         // The grace period is over when Pingora hears of the stop; by itself it would always sleep for all of it.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(WIND_DOWN_SECS),
-        // One more try, and only where Pingora finds it safe: an idempotent request on a connection that had died.
+        // One more try, where `proxy/forward` allows it.
         max_retries: 2,
         pid_file: temp.join(format!("stagedoor-{pid}.pid")).display().to_string(),
         upgrade_sock: temp.join(format!("stagedoor-{pid}.sock")).display().to_string(),

@@ -4,69 +4,38 @@
 //! every file system. Contents count once two looks in a row have seen the same, so that a file is not read while it
 //! is being written.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::reload::Reloader;
-use crate::config;
+use super::reload::{Contents, Reloader};
 use crate::jobs::{Job, Scope};
-
-/// The contents of all files; `None`: it cannot be read.
-type Contents = Vec<Option<Vec<u8>>>;
 
 /// Reloads when one of the files has changed.
 pub(super) struct FileWatch {
     reloader: Arc<Reloader>,
-    files: Vec<PathBuf>,
-    seen: Mutex<Seen>,
-}
-
-struct Seen {
-    /// What was read last, whether it was good or not: a broken file is not tried again and again.
-    tried: Contents,
-    /// Something else, seen once.
-    fresh: Option<Contents>,
+    /// Something new, seen once.
+    fresh: Mutex<Option<Contents>>,
 }
 
 impl FileWatch {
-    /// Watches the files that `reloader` reads; what they hold now is in force.
+    /// Watches the files that `reloader` reads.
     pub(super) fn new(reloader: Arc<Reloader>) -> Self {
-        let files = reloader.files();
-        let seen = Mutex::new(Seen { tried: read(&files), fresh: None });
-        Self { reloader, files, seen }
+        Self { reloader, fresh: Mutex::default() }
     }
 
-    /// Whether there is something new that has stopped changing.
+    /// Whether there is something that was not read yet and has stopped changing. What was read is not read again,
+    /// whoever asked for it, so that a broken file is not tried again and again.
     fn has_changed(&self) -> bool {
-        let now = read(&self.files);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if now == seen.tried {
-            seen.fresh = None;
-            return false;
-        }
-        if seen.fresh.as_ref() != Some(&now) {
-            seen.fresh = Some(now);
-            return false;
-        }
-        *seen = Seen { tried: now, fresh: None };
-        true
+        let now = self.reloader.look();
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = !self.reloader.has_read(&now);
+        let settled = new && fresh.as_ref() == Some(&now);
+        *fresh = (new && !settled).then_some(now);
+        settled
     }
-}
-
-fn read(files: &[PathBuf]) -> Contents {
-    use std::io::Read as _;
-    let read = |path: &PathBuf| {
-        let mut bytes = Vec::new();
-        // What is longer than a configuration may be is refused when it is loaded; no need to hold it.
-        let file = std::fs::File::open(path).ok()?;
-        file.take(config::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
-    };
-    files.iter().map(read).collect()
 }
 
 #[async_trait]

@@ -71,6 +71,11 @@ impl Permit {
     }
 
     fn strip(&self, headers: &mut HeaderMap) {
+        self.strip_ours(headers);
+        join_cookies(headers);
+    }
+
+    fn strip_ours(&self, headers: &mut HeaderMap) {
         // Almost every request has none to remove; the list is made only when there are some.
         let extra = self.snapshot.reserved_names();
         let reserved: Vec<HeaderName> =
@@ -111,6 +116,17 @@ fn strip_cookies(headers: &mut HeaderMap, goes: fn(&str) -> bool) {
     headers.remove(COOKIE);
     for field in kept {
         headers.append(COOKIE, field);
+    }
+}
+
+/// HTTP/2 brings cookies in crumbs; outside it they are one field (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return;
+    }
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, whole);
     }
 }
 

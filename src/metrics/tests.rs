@@ -16,9 +16,11 @@ const LABELS: &[&str] = &[
     "policy",
     "reason",
     "rule",
+    "state",
     "status",
     "upstream",
     "version",
+    "way",
 ];
 
 fn busy() -> Metrics {
@@ -49,6 +51,11 @@ fn busy() -> Metrics {
     m.limiter_fell_back();
     m.of_upstream("app").trouble(Trouble::Tls);
     m.level(Level::MailsAge, 12);
+    m.stream_cut("stream_revoked");
+    m.store_connections("busy", 1);
+    m.revocation_lag("poll", Duration::from_millis(1));
+    m.revocation_poll("all");
+    m.revocation_message("sent");
     m.measure_process();
     m
 }

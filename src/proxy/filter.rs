@@ -2,7 +2,6 @@
 //! allowed verdict leaves in the context.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +24,7 @@ use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::Limits;
 use super::tls::Tls;
-use super::upstream::{Onward, Upstreams};
+use super::upstream::{Onward, UPGRADED_IDLE, Upstreams};
 use crate::gate::{Gate, HeadRefusal, Own, Permit, Refusal, Renewed, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
@@ -72,8 +71,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// How long an upgraded connection may be silent.
-const UPGRADED_IDLE: Duration = Duration::from_secs(3600);
 
 impl Front {
     /// Puts the proxy together.
@@ -366,8 +363,9 @@ impl ProxyHttp for Front {
         if is_interim(response.status) {
             return Ok(());
         }
-        self.parts.exchanges.begun(Answer::of(session.req_header(), ctx), ctx.news);
+        // First what must not be cut in the middle: a refresh that was taken and not told would look like a copy.
         self.settle(session, ctx).await;
+        self.parts.exchanges.begun(Answer::of(session.req_header(), ctx), ctx.news);
         self.parts.metrics.proxied(ctx.rule, response.status.as_u16());
         if !ctx.cookies.is_empty() {
             keep_private(response)?;

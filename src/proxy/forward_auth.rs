@@ -204,12 +204,5 @@ fn told(permit: &Permit, headers: &HeaderMap) -> HeaderMap {
         }
     }
     permit.rewrite(&mut all);
-    // A proxy copies one field of a name.
-    let cookies: Vec<&[u8]> = all.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if cookies.len() > 1
-        && let Ok(one) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
-    {
-        all.insert(COOKIE, one);
-    }
     all
 }

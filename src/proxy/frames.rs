@@ -35,6 +35,8 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 /// What was seen on one connection.
 #[derive(Default)]
 pub(super) struct Frames {
+    /// Whether the other end speaks for many people, who may each change their mind.
+    many: bool,
     spent: AtomicU64,
     /// Odd while a block of fields is open.
     blocks: AtomicU64,
@@ -42,6 +44,11 @@ pub(super) struct Frames {
 }
 
 impl Frames {
+    /// Nothing yet; `many`: the connection carries the requests of many people.
+    pub(super) fn of(many: bool) -> Self {
+        Self { many, ..Self::default() }
+    }
+
     /// Waits for something to look at.
     pub(super) async fn stirred(&self) {
         self.stirred.notified().await;
@@ -89,6 +96,7 @@ impl Frames {
                     self.stirred.notify_one();
                 }
             }
+            3 if self.many => {}
             3 => self.spend(RESET_COST),
             // The answers to our own SETTINGS and PING.
             4 | 6 if ack => {}

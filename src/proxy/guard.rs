@@ -225,7 +225,8 @@ impl Guard {
             self.metrics.refused(reason, None, status);
             tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
         };
-        self.http2.serve(stream, stopping, tell).await;
+        let many = peer(&stream).is_some_and(|ip| is_trusted(ip, &self.trusted));
+        self.http2.serve((stream, many), stopping, tell).await;
         None
     }
 
@@ -236,7 +237,9 @@ impl Guard {
         let client_ip = peer(&stream).map(tracing::field::display);
         let (reason, status) = (refusal.reason(), refusal.status());
         tracing::info!(request_id = %id, reason, status, client_ip, "request refused");
-        let answer = respond::raw(refusal, id, self.https);
+        // Nothing said without TLS may promise anything about TLS (RFC 6797 section 7.2).
+        let https = self.https && (self.tls.is_none() || stream.get_ssl_digest().is_some());
+        let answer = respond::raw(refusal, id, https);
         stream.write_all(&answer).await.ok()?;
         stream.flush().await.ok()?;
         let _ = timeout(LINGER_TIME, linger(&mut stream)).await;

@@ -39,10 +39,12 @@ pub(super) fn peer(session: &Session) -> ClientIp {
     peer.unwrap_or(ClientIp::UNKNOWN)
 }
 
-/// Whether nobody on the way could read the request: it came by TLS, or from a proxy of ours that took care of that.
+/// Whether nobody on the way could read the request: it came by TLS, or from a proxy of ours that took care of that and
+/// does not say otherwise.
 pub(super) fn is_private(session: &Session, trusted: &[IpNet]) -> bool {
     let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-    encrypted || is_trusted(peer(session), trusted)
+    let said = || session.req_header().headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
+    encrypted || is_trusted(peer(session), trusted) && said() != Some(b"http")
 }
 
 /// Whether `ip` may speak for others.

@@ -65,9 +65,10 @@ type Connection = h2::server::Connection<Stream, Bytes>;
 
 impl Http2 {
     /// Serves until the client goes or there is a reason to end it; `tell` hears of one that is the client's fault.
+    /// `many`: the connection carries the requests of many people, so that cancelled ones say nothing about the client.
     pub(super) async fn serve(
         &self,
-        stream: Stream,
+        (stream, many): (Stream, bool),
         stopping: &watch::Receiver<bool>,
         tell: impl FnOnce(Fault),
     ) {
@@ -77,7 +78,7 @@ impl Http2 {
             proxy_digest: stream.get_proxy_digest(),
             socket_digest: stream.get_socket_digest(),
         });
-        let frames = Arc::new(Frames::default());
+        let frames = Arc::new(Frames::of(many));
         let watched: Stream = Box::new(Watched::new(stream, frames.clone()));
         let opening = timeout(self.limits.head_timeout, handshake(watched, Some(self.options())));
         let Ok(Ok(mut connection)) = opening.await else { return };

@@ -65,7 +65,7 @@ pub struct Limits {
 pub struct Upstream {
     /// Its name in the config; `aud` of its assertions.
     pub name: String,
-    /// Its servers; at least one.
+    /// Its servers; none: another proxy reaches it.
     pub servers: Vec<Server>,
     /// Which server gets a request.
     pub balance: Balance,

@@ -1,4 +1,5 @@
-//! A Redis that throws away any key when memory is short forgets counters that hold somebody back. Such a one is
+//! A Redis that throws keys away when memory is short forgets counters that hold somebody back: all of them have an
+//! end, so `volatile-*` takes them as `allkeys-*` does. Such a one is
 //! refused, at start. `INFO` tells the policy where `CONFIG` is forbidden, as it is at many providers.
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::{Away, Redis};
 /// At start there is time; nobody waits for an answer yet.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// This Redis may evict any key.
+/// This Redis may evict counters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Redis has `maxmemory-policy {0}`: when memory is short it would forget who has tried too often; set it to \
@@ -29,7 +30,7 @@ impl Redis {
         let info: Value = self.call("info", PATIENCE, cmd, || None).await?;
         let mut texts = Vec::new();
         collect(&info, &mut texts);
-        let evicting = texts.iter().filter_map(|t| policy(t)).find(|p| p.starts_with("allkeys-"));
+        let evicting = texts.iter().filter_map(|t| policy(t)).find(|p| *p != "noeviction");
         Ok(evicting.map_or(Ok(()), |p| Err(Evicts(p.to_owned()))))
     }
 }

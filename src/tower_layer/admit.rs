@@ -6,7 +6,7 @@ use super::layer::Gate;
 use super::refusal::Refusal;
 use super::request::path;
 use crate::gate::Principal;
-use crate::model::Timestamp;
+use crate::model::{ClientIp, Timestamp};
 use crate::token::{AssertionClaims, AssertionVerifier, RequestBinding};
 
 /// Verifies `assertion`, removes the identity headers and leaves the [`Principal`] in the extensions.
@@ -27,8 +27,18 @@ pub(super) fn admit<B>(
         return Err(Refusal::OtherRequest);
     }
     gate.headers.strip(request.headers_mut());
+    // The peer of this connection is the gateway: `network` is about the address it names.
+    let client_ip = forwarded_for(request).unwrap_or(ClientIp::UNKNOWN);
+    request.extensions_mut().insert(client_ip);
     request.extensions_mut().insert(principal(claims));
     Ok(())
+}
+
+/// The one address that the gateway names.
+fn forwarded_for<B>(request: &Request<B>) -> Option<ClientIp> {
+    let mut all = request.headers().get_all("x-forwarded-for").iter();
+    let one = all.next().filter(|_| all.next().is_none())?;
+    one.to_str().ok()?.trim().parse().ok().map(ClientIp::new)
 }
 
 /// Whether the request is the one the assertion is bound to; one without binding fits every request.

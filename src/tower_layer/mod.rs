@@ -144,7 +144,7 @@
 //! - Fetch the keys over a way you trust: loopback, a private network, or `https`. `from_gateway` needs a Tokio runtime
 //!   with timers and I/O enabled.
 //! - `from_policy` reads its keys once: give new ones to [`PolicyLayer::enforce`] before the gateway signs with them
-//!   (`token.rotation`), and the same for new rules. It does not hear of sign-outs elsewhere: access tokens live until
+//!   (`token.publish_before`), and the same for new rules. It does not hear of sign-outs elsewhere: access tokens live until
 //!   they end, 10 minutes by default, unless you tell [`PolicyLayer::revocations`].
 //! - `from_policy` knows a client's address from a [`ClientIp`](crate::model::ClientIp) in the extensions, or from axum's
 //!   `ConnectInfo<SocketAddr>`. Without either, no `network` requirement holds. It reads no `X-Forwarded-For`: behind a

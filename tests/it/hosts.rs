@@ -89,7 +89,7 @@ fn h_05_hosts_are_compared_in_lower_case() {
     }
 }
 
-/// The other half of the case, SNI with and without the dot, waits for the TLS listener.
+/// The other half of the case, over TLS, is in `tls`.
 #[test]
 fn h_06_the_dot_of_the_root() {
     let app = TestApp::with(|setup| {
@@ -100,8 +100,7 @@ fn h_06_the_dot_of_the_root() {
     }
 }
 
-/// The case is about SNI that differs from `Host`; there is no TLS listener yet. What can be said without: `Host` alone
-/// picks the rules, whatever a client claims about the name it asked for elsewhere.
+/// `Host` alone picks the rules, whatever a client claims about the name it asked for elsewhere. Over TLS: see `tls`.
 #[test]
 fn h_07_only_host_names_the_host() {
     let app = TestApp::with(|setup| {

@@ -84,6 +84,22 @@ fn case_5_12_a_changed_file_takes_effect_and_a_broken_one_does_not() {
     drop(server);
 }
 
+/// What is in force is what the file holds, also when somebody changes their mind faster than the file is looked at.
+#[test]
+fn case_5_12_a_change_that_is_taken_back_at_once_is_taken_back() {
+    let site = Site::new();
+    let path = site.path("config.yaml");
+    let open = std::fs::read_to_string(&path).unwrap();
+    let _server = site.serve();
+    for _ in 0..3 {
+        replace(&path, &open.replace(PUBLIC, ""));
+        assert_eq!(admin(&site, "POST", "/reload").0, 200);
+        assert_eq!(public(&site), 403);
+        replace(&path, &open);
+        becomes(&site, 502, true);
+    }
+}
+
 #[test]
 fn sighup_reloads_and_ends_nothing() {
     let site = Site::new();

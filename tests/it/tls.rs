@@ -1,4 +1,4 @@
-//! The TLS listener: what it speaks, what it refuses (Z-12, Z-13, Z-14, C-10), and certificates that are renewed while
+//! The TLS listener: what it speaks, what it refuses (Z-12, Z-13, C-10), and certificates that are renewed while
 //! it runs (5.31).
 
 use std::fmt::Write as _;
@@ -35,6 +35,7 @@ routes:
   - { path: /**, upstream: things }
 rules:
   - { path: /public/**, allow: public }
+  - { path: /public/**, host: admin.example.com, allow: { role: admin } }
 "#;
 
 /// A gateway with TLS where other sites have their upstream, and the authority its certificates come from.
@@ -159,6 +160,21 @@ fn people_come_by_http_1_and_2_over_tls() {
     assert!(value.rsplit(' ').next().unwrap().parse::<f64>().unwrap() > 1_700_000_000.0, "{value}");
 }
 
+/// There is one certificate and one set of rules: the name a client asks for in the handshake (SNI) decides nothing.
+#[test]
+fn h_06_h_07_host_decides_whatever_the_handshake_named() {
+    let stage = Stage::new();
+    for (host, status) in [
+        ("localhost", 502),
+        ("admin.example.com", 401),
+        ("ADMIN.example.com.", 401),
+        ("admin.example.com:443", 401),
+    ] {
+        let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        assert_eq!(stage.ask(request.as_bytes()).0, status, "{host}");
+    }
+}
+
 #[test]
 fn c_10_without_tls_browsers_are_led_on_and_programs_are_told() {
     let stage = Stage::new();
@@ -177,6 +193,11 @@ fn c_10_without_tls_browsers_are_led_on_and_programs_are_told() {
             || twisted.field("location").is_some_and(|to| to.starts_with(&format!("{https}/"))),
         "{twisted:?}"
     );
+    let broken = b"GET /public/x HTTP/1.1\r\nConnection: close\r\n\r\n";
+    let refused = ask(broken);
+    assert_eq!((refused.status, refused.field("strict-transport-security")), (400, None), "no Host");
+    let (status, text) = stage.ask(broken);
+    assert!(status == 400 && text.contains("strict-transport-security"), "{text}");
     let body = br#"{"email":"ada@example.org","password":"Curtain-Up-42!"}"#;
     let mut post =
         "POST /auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".to_owned();

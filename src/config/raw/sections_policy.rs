@@ -286,7 +286,7 @@ pub(in crate::config) fn all() -> [&'static Section; 28] {
     ]
 }
 
-/// Keys that a later build will know, so that the refusal can say so.
+/// Keys that people look for, and why there are none (yet).
 pub(in crate::config) fn later(section: &str, key: &str) -> Option<&'static str> {
     match (section, key) {
         ("", "cors") => Some("this build answers no pre-flight requests yet"),

@@ -41,7 +41,7 @@ pub struct BadAuthorities {
 pub type WatchService = GenBackgroundService<Watch>;
 
 /// How long an upgraded connection may be silent.
-const UPGRADED_IDLE: Duration = Duration::from_secs(3600);
+pub(super) const UPGRADED_IDLE: Duration = Duration::from_secs(3600);
 /// How often one request is sent at most.
 const TRIES: u8 = 2;
 

@@ -3,15 +3,24 @@
 //! is to send the person back.
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use super::login::target;
 use super::{go, go_to};
+use crate::web::error::Problem;
 use crate::web::extract::{Caller, Query};
-use crate::web::{WebState, routes};
+use crate::web::{Unsure, WebState, routes};
 
-/// `GET /resume/?next=…&mac=…` -> 303: back, or to sign in first.
-pub async fn show(State(state): State<WebState>, Caller(caller): Caller, query: Query) -> Response {
+/// `GET /resume/?next=…&mac=…` -> 303: back, or to sign in first; 503 when it cannot be told which.
+pub async fn show(
+    State(state): State<WebState>,
+    Caller(caller): Caller,
+    unsure: Option<axum::Extension<Unsure>>,
+    query: Query,
+) -> Response {
+    if caller.is_none() && unsure.is_some() {
+        return Problem::later().into_response();
+    }
     let (target, mac) = target(&state, query.get("next"), query.get("mac"));
     match caller {
         Some(_) if target.is_empty() => go(&state.settings, routes::HOME, None),

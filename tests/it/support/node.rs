@@ -146,15 +146,9 @@ impl Node {
         self.ask_admin("/readyz").is_some_and(|a| a.status == 200)
     }
 
-    /// Whether it takes traffic for the applications; also where it does not tell that apart from accounts.
-    pub fn is_ready_or_cannot_tell(&self) -> bool {
-        self.ask_admin("/readyz/accounts").is_some_and(|a| a.status == 404) || self.is_ready()
-    }
-
     /// Whether it can sign people in.
     pub fn accounts_are_ready(&self) -> bool {
-        let told = self.ask_admin("/readyz/accounts").filter(|a| a.status != 404);
-        told.or_else(|| self.ask_admin("/readyz")).is_some_and(|a| a.status == 200)
+        self.ask_admin("/readyz/accounts").is_some_and(|a| a.status == 200)
     }
 
     /// The sum of a metric over the labels that contain `label`.
