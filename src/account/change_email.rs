@@ -163,9 +163,12 @@ impl Accounts {
             origin,
         );
         self.post(&mut tx, &account.email, &told_old(account, &email, origin, now));
-        self.commit_ending(tx, ending).await?.ok_or(Error::InvalidToken)?;
-        self.forget_tokens(account.id, now);
-        Ok(())
+        let written = self.commit_ending(tx, ending).await;
+        if !matches!(written, Ok(None)) {
+            // Also when no answer came: it may have been written.
+            self.forget_tokens(account.id, now);
+        }
+        written?.ok_or(Error::InvalidToken)
     }
 }
 

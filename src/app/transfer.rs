@@ -38,7 +38,7 @@ pub enum CopyError {
     )]
     Keys(#[from] KeyError),
     /// The copy to a server.
-    #[error("nothing was copied: {0}")]
+    #[error("{0}; nothing was copied, unless the target holds accounts now")]
     Transfer(#[from] TransferError),
     /// The copy to a file.
     #[error(transparent)]

@@ -7,7 +7,7 @@
 //! | job | every | keeps |
 //! |---|---|---|
 //! | `codes` | 10 min | links and codes until they have expired |
-//! | `sessions` | 10 min | sessions until they have ended or expired |
+//! | `sessions` | 10 min | sessions for a day after they ended or ran out |
 //! | `unverified` | 1 h | registrations nobody verified for 7 days |
 //! | `closed_accounts` | 10 min | accounts closed by their owners for 7 days |
 //! | `challenges` | 10 min | second factors that were asked for, an hour beyond their time |
@@ -17,7 +17,7 @@
 //! | `lockouts` | 1 h | failure counts while they matter |
 //! | `attempts` | 1 h | sign-in attempts for 180 days |
 //! | `audit` | 1 h | audit entries for a year |
-//! | `revocations` | 1 min | until the last revoked token has expired |
+//! | `revocations` | 1 min | until a day after the last revoked token has expired |
 //! | `held_revocations` (each node) | 1 min | the same, in memory |
 //! | `key_rotation` | 10 min | signing keys until their last token has expired |
 //! | `key_watch` (each node) | 2 s | nothing: takes over what other nodes and the command line changed |

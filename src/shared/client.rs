@@ -182,11 +182,14 @@ impl Inner {
     }
 
     async fn connect(self: Arc<Self>) {
-        let made = tokio::time::timeout(CONNECT, self.connector.connect()).await;
-        self.state.send_replace(match made {
-            Ok(Ok(link)) => State::Ready(link, self.made.fetch_add(1, Ordering::Relaxed)),
-            Ok(Err(e)) => State::Apart(Some(what(&e))),
-            Err(_) => State::Apart(Some("no connection could be made in time".into())),
+        let this = self.clone();
+        // On a task of its own: if it panics, it has failed like any other.
+        let made = tokio::spawn(async move { tokio::time::timeout(CONNECT, this.connector.connect()).await });
+        self.state.send_replace(match made.await {
+            Ok(Ok(Ok(link))) => State::Ready(link, self.made.fetch_add(1, Ordering::Relaxed)),
+            Ok(Ok(Err(e))) => State::Apart(Some(what(&e))),
+            Ok(Err(_)) => State::Apart(Some("no connection could be made in time".into())),
+            Err(_) => State::Apart(Some("connecting broke off".into())),
         });
     }
 

@@ -148,6 +148,19 @@ fn case_5_7_a_server_that_hangs_is_given_up_soon() {
     assert!(given_up < Duration::from_secs(6), "{given_up:?}");
 }
 
+#[test]
+fn several_hosts_are_tried_until_one_takes_changes() {
+    let server = PostgresServer::start();
+    let port = server.address().port();
+    let url = format!("postgres://stagedoor@127.0.0.1:1,127.0.0.1:{port}/postgres?sslmode=disable");
+    let app = TestApp::with(|setup: &mut Setup| {
+        let settings = store::PostgresSettings { url: Secret::new(url.clone()), ca: None, connections: 8 };
+        setup.tweak(move |s| s.store = store::Settings::Postgres(settings));
+    });
+    let person = app.person("user");
+    assert_eq!((refresh(&app, &person.refresh).status, api(&app, &person.access)), (200, 200));
+}
+
 /// PostgreSQL's texts cannot hold the character NUL: whoever sends one must not look like an outage.
 #[test]
 fn a_text_with_a_nul_is_refused_and_no_outage() {

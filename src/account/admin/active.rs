@@ -82,7 +82,12 @@ impl Accounts {
         }
         let action = if how == Removal::Delete { "account.deleted" } else { "account.deactivated" };
         self.note(&mut tx, actor, (action, id, ""), origin);
-        match self.store.commit(tx).await? {
+        let written = self.store.commit(tx).await;
+        if written.is_err() {
+            // It may have been written all the same.
+            self.forget_tokens(id, self.clock.now());
+        }
+        match written? {
             Some(rows) => self.forget_everything(id, Some(&rows), ended),
             None if counts => Err(self.why_kept(target, Error::NotFound).await),
             // Somebody else was faster.

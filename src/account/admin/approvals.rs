@@ -70,10 +70,12 @@ impl Accounts {
             self.post(&mut tx, &target.email, &message);
         }
         self.note(&mut tx, &actor, (action, id, &format!("role: {asked}")), origin);
-        self.store.commit(tx).await?.ok_or(DECIDED)?;
-        if approve {
+        let written = self.store.commit(tx).await;
+        if approve && !matches!(written, Ok(None)) {
+            // Also when no answer came: it may have been written.
             self.forget_tokens(id, now);
         }
+        written?.ok_or(DECIDED)?;
         Ok(())
     }
 

@@ -79,9 +79,14 @@ impl Accounts {
         self.revoke_tokens(&mut tx, id, now);
         let detail = format!("old: {}; new: {}", list(&target.roles), list(&wanted));
         self.note(&mut tx, &actor, ("account.roles", id, &detail), origin);
-        match self.store.commit(tx).await? {
-            // The time after the commit: a token that was made meanwhile has the old roles too.
-            Some(_) => self.forget_tokens(id, self.clock.now()),
+        let written = self.store.commit(tx).await;
+        if !matches!(written, Ok(None)) {
+            // Also when no answer came: it may have been written. The time after the commit: a token that was made
+            // meanwhile has the old roles too.
+            self.forget_tokens(id, self.clock.now());
+        }
+        match written? {
+            Some(_) => {}
             None if counts => return Err(self.why_kept(&target, CHANGED).await),
             None => return Err(CHANGED),
         }

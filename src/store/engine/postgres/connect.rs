@@ -5,11 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    ClientWrapper as Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime,
+    Timeouts,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{ACQUIRE, ANSWER, STATEMENT};
@@ -43,7 +46,11 @@ pub(in crate::store) fn check(settings: &PostgresSettings) -> Result<(), StoreEr
 pub(super) fn pool(settings: &PostgresSettings, kind: Kind) -> Result<Pool, StoreError> {
     let mut config = read(settings)?;
     config.application_name("stagedoor").connect_timeout(CONNECT).tcp_user_timeout(UNACKNOWLEDGED);
-    config.options(limits(config.get_options(), kind));
+    config.options(limits(config.get_options()));
+    if config.get_hosts().len() > 1 {
+        // A replica lags: what it does not know yet would pass for what did not happen.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = if is_local(&config) {
         config.ssl_mode(SslMode::Disable);
@@ -57,18 +64,25 @@ pub(super) fn pool(settings: &PostgresSettings, kind: Kind) -> Result<Pool, Stor
         .max_size(share(settings.connections, kind))
         .timeouts(Timeouts { wait: Some(ACQUIRE), create: Some(CONNECT), recycle: Some(CONNECT) })
         .runtime(Runtime::Tokio1)
+        .post_create(Hook::async_fn(move |client, _| Box::pin(restrict(client, kind))))
         .build()
         .map_err(|e| StoreError::Server(e.to_string()))
 }
 
+/// Only one pool may change anything. Not an option of the connection: the server that is looked for is one that takes
+/// changes, and it would seem to be none.
+async fn restrict(client: &mut Client, kind: Kind) -> Result<(), HookError> {
+    if kind == Kind::Write {
+        return Ok(());
+    }
+    client.batch_execute("SET default_transaction_read_only = on").await.map_err(HookError::Backend)
+}
+
 /// What the server is to enforce, after what the URL says: a process that hangs must not hold locks either.
-fn limits(given: Option<&str>, kind: Kind) -> String {
+fn limits(given: Option<&str>) -> String {
     let (statement, idle) = (STATEMENT.as_millis(), ANSWER.as_millis());
     let mut options = given.map(|given| format!("{given} ")).unwrap_or_default();
     options += &format!("-c statement_timeout={statement} -c idle_in_transaction_session_timeout={idle}");
-    if kind != Kind::Write {
-        options += " -c default_transaction_read_only=on";
-    }
     options
 }
 
