@@ -46,16 +46,6 @@ impl Store {
         Ok(self.commit(tx).await?.is_some())
     }
 
-    /// Lets a key sign nothing new from `at` on. `false` when there is no such key or it is retired already.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn retire_signing_key(&self, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let mut tx = Tx::new();
-        tx.must(RETIRE, params![kid, at]);
-        Ok(self.commit(tx).await?.is_some())
-    }
-
     /// Deletes the keys that were retired before `before`. Returns how many.
     ///
     /// # Errors

@@ -49,10 +49,10 @@ async fn keys_rotate_once_and_leave() {
     let shown: Vec<_> = keys.iter().map(|k| (k.kid.as_str(), k.retired_at)).collect();
     assert_eq!(shown, [("a", Some(at(10))), ("b", None)]);
     assert_eq!(keys[1].sealed_private, [1, 2, 3]);
-    assert!(store.retire_signing_key("b", at(20)).await.unwrap());
-    assert!(!store.retire_signing_key("b", at(30)).await.unwrap());
+    assert!(store.add_signing_key(&key("c", 20), Some("b")).await.unwrap());
+    assert!(!store.add_signing_key(&key("d", 30), Some("b")).await.unwrap());
     assert_eq!(store.purge_signing_keys(at(20)).await.unwrap(), 1);
-    assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+    assert_eq!(store.signing_keys().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -131,13 +131,6 @@ impl SigningKey {
         Ok(key)
     }
 
-    /// Whether tokens signed with it may still be alive, if tokens live for `life`. Keys for which this is false can
-    /// leave the ring, the JWK set and the store.
-    #[must_use]
-    pub fn is_needed(&self, now: Timestamp, life: std::time::Duration) -> bool {
-        self.retired_at.is_none_or(|at| now <= at.after(super::ROTATION_SLACK).after(life))
-    }
-
     /// The public side as a JWK.
     #[must_use]
     pub fn jwk(&self) -> serde_json::Value {

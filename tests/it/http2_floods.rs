@@ -284,10 +284,10 @@ fn z_05_a_body_that_stalls_is_left() {
 #[test]
 fn a_body_that_came_or_is_a_conversation_may_take_its_time() {
     let app = TestApp::with(|setup| {
-        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(200));
+        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(600));
     });
     app.upstream().script("/public/slow", |_, stream| {
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_millis(2000));
         let _ = std::io::Write::write_all(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow");
         Next::KeepAlive
     });
@@ -305,7 +305,7 @@ fn a_body_that_came_or_is_a_conversation_may_take_its_time() {
     let app = TestApp::with(move |setup| {
         setup.upstream("talk", &format!("{{ servers: [\"http://{address}\"] }}"));
         setup.route("{ path: /public/talk, upstream: talk }");
-        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(200));
+        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(600));
     });
     std::thread::spawn(move || {
         let (mut stream, _) = talking.accept().expect("the gateway");
@@ -326,7 +326,7 @@ fn a_body_that_came_or_is_a_conversation_may_take_its_time() {
     connection.data(stream, b"one", false);
     assert_eq!(connection.head_of(stream), 200);
     assert_eq!(connection.piece_of(stream), Ok(b"hello".to_vec()));
-    std::thread::sleep(Duration::from_millis(1000));
+    std::thread::sleep(Duration::from_millis(2000));
     connection.data(stream, b"two", true);
     let End::Answer(_, rest) = connection.end_of(stream) else { panic!("it was cut") };
     assert_eq!(rest, b"bye");

@@ -160,10 +160,7 @@ fn case_5_16_a_gateway_is_killed_between_sending_a_mail_and_noting_it() {
     assert_eq!(both[1].id(), first[0].id(), "the same mail");
     eventually("it is noted", || (database.count("outbox WHERE state = 'sent'") == 1).then_some(()));
     assert_eq!(post.mails().len(), 2, "one copy more, and no further");
-    println!(
-        "{}",
-        json!({ "fault": "5.16 killed after DATA", "second_copies": 1, "lost": 0, "violations": 0 })
-    );
+    println!("{}", json!({ "fault": "5.16 killed after DATA", "second_copies": post.mails().len() - 1 }));
 }
 
 #[test]

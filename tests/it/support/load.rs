@@ -128,11 +128,6 @@ impl Load {
         }
     }
 
-    /// Whether, since `from`, each class has had `n` answers and all of them were good.
-    pub fn is_well_since(&self, from: Duration, n: usize) -> bool {
-        self.report().is_well_since(from, n)
-    }
-
     /// Ends when the answers under way have come; says what happened, and what people hold now.
     pub fn finish(mut self) -> (Report, Vec<(String, Tokens)>) {
         self.world.over.store(true, Ordering::SeqCst);

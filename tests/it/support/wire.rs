@@ -1,7 +1,7 @@
 //! Bytes of HTTP/1.1 on a socket, read without any HTTP library: such a library would repair what these tests are about.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long a client waits for bytes that must come.
@@ -91,12 +91,6 @@ impl RawClient {
 
     pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes)
-    }
-
-    /// No more will be sent; answers can still be read.
-    pub fn finish_sending(&mut self) -> &mut Self {
-        let _ = self.stream.shutdown(Shutdown::Write);
-        self
     }
 
     /// Resets the connection instead of closing it in an orderly way, where the system lets us: unread bytes make the
