@@ -12,3 +12,7 @@ DROP INDEX attempts_by_time;
 CREATE INDEX attempts_by_time ON attempts (at, id);
 DROP INDEX audit_by_time;
 CREATE INDEX audit_by_time ON audit (at, id);
+
+-- Revocations are read in pages, each beginning behind the last row of the one before.
+DROP INDEX revocations_by_expiry;
+CREATE INDEX revocations_by_expiry ON revocations (expires_at, kind, subject);

@@ -268,8 +268,11 @@ async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Resul
     let now = around.clock.now();
     let ring = keeper.open().await?;
     let (revocations, read_at) = (Arc::new(Revocations::new()), around.clock.monotonic());
-    for revocation in store.live_revocations(now).await? {
-        revocations.learn(feed::ended(revocation));
+    let mut pages = store.revocation_pages(now);
+    while let Some(page) = pages.next().await? {
+        for row in page {
+            revocations.learn(feed::ended(row));
+        }
     }
     Ok(Common {
         keys: Arc::new(ArcSwap::from_pointee(ring)),

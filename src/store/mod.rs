@@ -58,7 +58,7 @@ pub use mail_queue::{MailState, QueuedMail};
 pub use outbox::{LeasedMail, NewMail};
 pub use own_data::*;
 pub use people::*;
-pub use revocations::Revocation;
+pub use revocations::{Revocation, RevocationPages};
 pub use sessions::*;
 pub use settings::{Migrated, PostgresSettings, Settings};
 pub use signing_keys::SigningKeyRow;

@@ -24,24 +24,23 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::error::Elapsed;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Timestamp};
-use crate::store::{Revocation, Store, StoreError};
+use crate::store::{Revocation, RevocationPages, Store};
 use crate::token::{Ended, Revocations, Vault, Witness};
 
 pub(super) use channel::Channel;
 use knowledge::Knowledge;
 use listener::Listener;
-use looks::Looks;
+use looks::{Looks, Now};
 use message::{Language, NodeId};
 use teller::Teller;
 
 /// How often the store is looked at, and how often nodes say that they are there.
 const PERIOD: Duration = Duration::from_secs(1);
-/// A look that takes longer is given up: its answer would vouch for next to nothing.
+/// A page that takes longer is given up, and the look with it: its answer would vouch for next to nothing.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Rows that are taken over in one go; others may run in between.
 const BATCH: usize = 1000;
@@ -143,26 +142,37 @@ impl Common {
     /// One look into the store.
     async fn look(&self, looks: &mut Looks) {
         self.vouch();
-        let look = looks.next(self.clock.now(), self.clock.monotonic(), self.life);
-        match self.ask(look.from).await {
-            Ok(Ok(rows)) => {
-                self.take_over(rows).await;
+        let now = Now { wall: self.clock.now(), mono: self.clock.monotonic(), held: self.revocations.len() };
+        let look = looks.next(now, self.life);
+        match self.take_over_from(look.from).await {
+            Ok(()) => {
                 looks.done(look);
                 self.metrics.revocation_poll(if look.all { "all" } else { "recent" });
                 self.know(|known| known.looked(look.mono));
             }
-            Ok(Err(e)) => self.missed(looks, &e.to_string()),
-            Err(_) => self.missed(looks, "no answer in time"),
+            Err(why) => self.missed(looks, &why),
         }
     }
 
+    /// Takes over what expires after `from`, or says why that failed. What came before the failure stays.
+    async fn take_over_from(&self, from: Timestamp) -> Result<(), String> {
+        let mut pages = self.store.revocation_pages(from);
+        while let Some(rows) = self.ask(&mut pages).await? {
+            self.take_over(rows).await;
+            self.vouch();
+        }
+        Ok(())
+    }
+
     /// Asks the store. While it does not answer time passes, and the metric has to say so.
-    async fn ask(&self, from: Timestamp) -> Result<Result<Vec<Revocation>, StoreError>, Elapsed> {
-        let answer = timeout(PATIENCE, self.store.live_revocations(from));
+    async fn ask(&self, pages: &mut RevocationPages) -> Result<Option<Vec<Revocation>>, String> {
+        let answer = timeout(PATIENCE, pages.next());
         tokio::pin!(answer);
         loop {
             tokio::select! {
-                answer = &mut answer => return answer,
+                answer = &mut answer => {
+                    return answer.map_err(|_| "no answer in time".to_owned())?.map_err(|e| e.to_string());
+                }
                 () = sleep(PERIOD) => self.vouch(),
             }
         }

@@ -142,6 +142,14 @@ impl Node {
         self.revocations.revoke_session(session, until);
     }
 
+    /// So many that a look does not go over all of them each time.
+    fn holds_many(&self) {
+        let until = self.clock.now().after(LIFE);
+        for n in 0..5000_u128 {
+            self.revocations.learn(Ended::Session { session: SessionId::from_bytes(n.to_be_bytes()), until });
+        }
+    }
+
     fn refuses(&self, session: SessionId) -> bool {
         self.revocations.is_revoked(session, AccountId::from_bytes([9; 16]), self.clock.now())
     }
@@ -189,6 +197,7 @@ async fn the_poll_alone_brings_every_end_within_its_period() {
     assert!(a.refuses(session(1)) && b.knows());
     until("B refuses", || b.refuses(session(1))).await;
     assert!(b.counted("stagedoor_revocation_lag_seconds_count{way=\"poll\"}"));
+    b.holds_many();
     until("B looks for what is new", || b.counted("stagedoor_revocation_polls_total{outcome=\"recent\"}"))
         .await;
     a.end(session(2)).await;
@@ -199,6 +208,7 @@ async fn the_poll_alone_brings_every_end_within_its_period() {
 async fn j_19_what_was_missed_is_known_before_the_node_counts_as_knowing_again() {
     let engine = engine::scratch();
     let (a, b) = (Node::start(&engine, None), Node::start(&engine, None));
+    b.holds_many();
     until("B looks for what is new", || b.counted("stagedoor_revocation_polls_total{outcome=\"recent\"}"))
         .await;
     b.door.shut(true);
@@ -252,6 +262,11 @@ async fn the_channel_vouches_while_the_store_is_away() {
 async fn messages_that_cannot_be_sent_wait_and_the_poll_brings_them_meanwhile() {
     let (engine, wire) = (engine::scratch(), wire());
     let (a, b) = (Node::start(&engine, Some(&wire)), Node::start(&engine, Some(&wire)));
+    // A look of A between its row and its memory would find the end first, and nobody would be told of it.
+    until("A hears and has looked", || {
+        a.heard() > 0 && a.counted("stagedoor_revocation_polls_total{outcome=\"all\"}")
+    })
+    .await;
     wire.shut(true);
     a.end(session(1)).await;
     until("the poll", || b.refuses(session(1))).await;

@@ -16,20 +16,31 @@ pub(in crate::store) struct Measured {
     pub(in crate::store) clock: Arc<dyn Clock>,
 }
 
+impl Measured {
+    async fn timed<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let begun = self.clock.monotonic();
+        let answer = work.await;
+        self.metrics.stored(operation, self.clock.monotonic().saturating_sub(begun), answer.is_ok());
+        answer
+    }
+}
+
 #[async_trait]
 impl Engine for Measured {
     async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let begun = self.clock.monotonic();
-        let answer = self.engine.read(sql, params).await;
-        self.metrics.stored("read", self.clock.monotonic().saturating_sub(begun), answer.is_ok());
-        answer
+        self.timed("read", self.engine.read(sql, params)).await
+    }
+
+    async fn watch(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.timed("read", self.engine.watch(sql, params)).await
     }
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
-        let begun = self.clock.monotonic();
-        let answer = self.engine.transaction(statements).await;
-        self.metrics.stored("transaction", self.clock.monotonic().saturating_sub(begun), answer.is_ok());
-        answer
+        self.timed("transaction", self.engine.transaction(statements)).await
     }
 
     /// Not timed: it is nobody's work.

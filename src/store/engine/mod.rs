@@ -57,12 +57,20 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StoreError::Unavailable`], after which the outcome is unknown.
     async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError>;
 
+    /// The same for what must be answered while everything else waits. Keep it short: there may be one connection for it.
+    ///
+    /// # Errors
+    /// As [`Engine::read`].
+    async fn watch(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.read(sql, params).await
+    }
+
     /// Whether the database answers. Does not wait behind other work where the engine can avoid it.
     ///
     /// # Errors
     /// [`StoreError`] when it does not.
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read("SELECT 1", Vec::new()).await.map(drop)
+        self.watch("SELECT 1", Vec::new()).await.map(drop)
     }
 
     /// How busy the connections are, where there is a server to be connected to.

@@ -29,7 +29,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 pub(super) enum Kind {
     Write,
     Read,
-    /// One connection beside the others, which asks whether the server answers.
+    /// One connection beside the others, see [`crate::store::engine::Engine::watch`].
     Watch,
 }
 

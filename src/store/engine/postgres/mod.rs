@@ -1,5 +1,5 @@
-//! PostgreSQL: two pools, one that may change something and one that may not, and one connection that only asks whether
-//! the server answers. All are worked on a runtime of their own: a caller that goes away does not leave a transaction
+//! PostgreSQL: two pools, one that may change something and one that may not, and one connection for what
+//! must not wait behind them: whether the server answers, and which sign-ins have ended. All are worked on a runtime of their own: a caller that goes away does not leave a transaction
 //! half sent, and connections never belong to a runtime that somebody else stops.
 
 mod connect;
@@ -144,8 +144,8 @@ impl Engine for Postgres {
         self.ask(|inner, asker| async move { transaction(&inner.write, &asker, &statements).await }).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.ask(async move |inner, asker| read(&inner.watch, &asker, "SELECT 1", &[]).await.map(drop)).await
+    async fn watch(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.ask(async move |inner, asker| read(&inner.watch, &asker, sql, &params).await).await
     }
 
     fn connections(&self) -> Option<Connections> {

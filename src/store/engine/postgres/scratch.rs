@@ -96,8 +96,8 @@ impl Engine for Scratch {
         self.engine.transaction(statements).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.engine.ping().await
+    async fn watch(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.engine.watch(sql, params).await
     }
 
     fn connections(&self) -> Option<Connections> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Postgres;
 use super::scratch::{Schema, Scratch, run, server, settings};
+use crate::model::Timestamp;
 use crate::store::engine::{Engine as _, Statement, contract};
 use crate::store::settings::Migrated;
-use crate::store::{StoreError, migrate, params};
+use crate::store::{Store, StoreError, migrate, params};
 
 fn refusal(url: &str) -> StoreError {
     Postgres::open(&settings(url)).map(drop).unwrap_err()
@@ -162,6 +163,41 @@ async fn case_5_8_the_line_before_the_pool_is_bounded_and_the_watch_has_a_connec
         assert!(one.await.unwrap().is_ok());
     }
     assert_eq!(engine.connections().unwrap().waiting, 0);
+}
+
+/// Somebody holds a table that every reader needs, until no connection for reading is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_5_8_what_must_not_wait_is_answered_while_a_lock_holds_every_reader() {
+    let engine = Arc::new(Scratch::open());
+    let lock = ["LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE", "SELECT 1 FROM pg_sleep(1.5)"];
+    let lock = lock.map(|sql| Statement { sql, params: vec![], must_hit: false });
+    let holder = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.transaction(lock.into()).await }
+    });
+    let locked = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted
+                  AND relation = 'accounts'::regclass";
+    while engine.watch(locked, vec![]).await.unwrap()[0].int(0) != Ok(1) {}
+    let readers = (0..8).map(|_| {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move { engine.read("SELECT count(*) FROM accounts", vec![]).await })
+    });
+    let readers: Vec<_> = readers.collect();
+    while engine.connections().unwrap().busy < 9 {
+        tokio::task::yield_now().await;
+    }
+    let free = "SELECT count(*) FROM revocations";
+    assert_eq!(engine.read(free, vec![]).await, Err(StoreError::Busy), "no reader is left");
+    let store = Store::over(engine.clone());
+    assert_eq!(store.revocation_pages(Timestamp::default()).next().await, Ok(None));
+    assert!(
+        !holder.is_finished() && readers.iter().all(|one| !one.is_finished()),
+        "all of that under the lock"
+    );
+    holder.await.unwrap().unwrap();
+    for one in readers {
+        one.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
