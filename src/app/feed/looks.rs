@@ -12,7 +12,7 @@ use crate::model::Timestamp;
 
 /// How far back a look goes. Clocks may differ by 5 s (`token.leeway`), a transaction may take 8 s, two looks are seldom
 /// more than 5 s apart while one still counts.
-const MARGIN: Duration = Duration::from_secs(30);
+pub(super) const MARGIN: Duration = Duration::from_secs(30);
 /// How long after a full look the next one follows at the latest.
 const FULL: Duration = Duration::from_secs(60);
 /// Wall clock and monotonic clock may drift apart by so much between two looks; more is a clock that was set.
