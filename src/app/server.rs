@@ -171,7 +171,7 @@ async fn sweep(
         let task = exchanges.clone().watch(gate.clone(), metrics.clone(), stopped.clone());
         match tokio::spawn(task).await {
             Err(e) if e.is_panic() => {
-                tracing::error!(error = %e, "the sweep of open answers panicked, it begins again")
+                tracing::error!(error = %e, "the sweep of open answers panicked, it begins again");
             }
             _ => return,
         }

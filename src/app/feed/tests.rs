@@ -243,8 +243,8 @@ async fn j_19_after_an_outage_that_outlived_what_was_missed_everything_is_doubte
     let engine = engine::scratch();
     let (a, b) = (Node::start(&engine, None), Node::start(&engine, None));
     let doubts = || b.doubts.load(Ordering::SeqCst);
-    let margin = Duration::from_secs(30);
-    for (round, away, expected) in [(1, LIFE - margin - TRUST, 0), (2, LIFE + margin, 1)] {
+    let (short, long) = (LIFE.saturating_sub(MARGIN + TRUST), LIFE + MARGIN);
+    for (round, away, expected) in [(1, short, 0), (2, long, 1)] {
         until("B knows", || b.knows()).await;
         b.door.shut(true);
         let before = b.looks("failed");
