@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::StartError;
 use super::counters::{self, Counters};
-use super::cutting::Cutting;
+use super::cutting::{self, Cutting};
 use super::events::Counted;
 use super::feed::{self, Feed};
 use super::gauges::Gauges;
@@ -107,7 +107,7 @@ impl Gateway {
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
             tls: tls.clone(),
         });
-        let (feed, told) = feed(&settings, &store, &common, around, (&metrics, redis));
+        let (feed, told) = feed(&settings, &store, &common, around, (&metrics, &exchanges, redis));
         let cutting: Box<dyn Witness> = Box::new(Cutting(exchanges.clone()));
         common.revocations.tell(told.into_iter().chain([cutting]).collect());
         let jobs = jobs::all(&accounts, &store, &common.revocations, &around.clock);
@@ -300,7 +300,7 @@ fn feed(
     store: &Store,
     common: &Common,
     around: &Surroundings,
-    (metrics, redis): (&Arc<Metrics>, Option<Redis>),
+    (metrics, exchanges, redis): (&Arc<Metrics>, &Arc<Exchanges>, Option<Redis>),
 ) -> (Option<Feed>, Option<Box<dyn Witness>>) {
     if !shares_store(settings) {
         return (None, None);
@@ -314,6 +314,7 @@ fn feed(
         entropy: around.entropy.clone(),
         read_at: common.read_at,
         life: account::token_life(settings.token.access_ttl),
+        doubt: cutting::on_doubt(exchanges),
         channel: redis.map(|redis| Arc::new(redis) as _),
     };
     let (feed, witness) = Feed::new(parts);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::feed::Doubt;
 use crate::proxy::Exchanges;
 use crate::token::{Ended, Heard, Witness};
 
@@ -12,4 +13,10 @@ impl Witness for Cutting {
     fn ended(&self, _what: Ended, _heard: Heard) {
         self.0.tokens_ended();
     }
+}
+
+/// Cuts what may have ended unnoticed.
+pub(super) fn on_doubt(exchanges: &Arc<Exchanges>) -> Doubt {
+    let exchanges = exchanges.clone();
+    Box::new(move || exchanges.doubt())
 }

@@ -71,6 +71,8 @@ pub(super) struct Answer {
     pub(super) caller: Option<Arc<Verified>>,
     pub(super) client_ip: ClientIp,
     asked: Timestamp,
+    /// What had happened before the gate was asked.
+    pub(super) news: SoFar,
     method: Method,
     uri: Uri,
     host: Option<HeaderValue>,
@@ -84,6 +86,7 @@ impl Answer {
             caller: ctx.permit.as_ref().and_then(|p| p.caller().cloned()),
             client_ip: ctx.client_ip.unwrap_or(ClientIp::UNKNOWN),
             asked: ctx.now,
+            news: ctx.news,
             method: request.method.clone(),
             uri: request.uri.clone(),
             host: request.headers.get(header::HOST).cloned(),

@@ -13,6 +13,7 @@ fn answer() -> Answer {
         caller: None,
         client_ip: ClientIp::UNKNOWN,
         asked: Timestamp::from_secs(0),
+        news: SoFar::default(),
         method: Method::GET,
         uri: Uri::from_static("/events?x=1"),
         host: Some(HeaderValue::from_static("localhost")),

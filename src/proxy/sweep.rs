@@ -1,6 +1,6 @@
 //! Looks for answers under way that what let them through no longer allows, and cuts them.
 //!
-//! An end of tokens or new rules wake [`Exchanges::watch`]. What it finds gets [`GRACE`] to finish: ordinary answers are
+//! An end of tokens, new rules or a doubt wake [`Exchanges::watch`]. What it finds gets [`GRACE`] to finish: ordinary answers are
 //! short and are never cut. Together with [`PAUSE`] a stream lives well below one second longer than its sign-in.
 
 use std::sync::Arc;
@@ -27,13 +27,15 @@ const RULE_CHANGED: &str = "stream_rule_changed";
 #[derive(Default)]
 pub(super) struct News {
     ends: AtomicU64,
+    /// Of whoever asked before there were so many ends, one may have been missed.
+    doubted: AtomicU64,
     reloads: AtomicU64,
     rules: AtomicBool,
     wake: Notify,
 }
 
 /// Ends of tokens and reloads, up to a moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct SoFar(u64, u64);
 
 impl News {
@@ -55,6 +57,11 @@ impl News {
         }
     }
 
+    /// Whether an end may have been missed of somebody who asked when `asked` was all that had happened.
+    fn is_doubted(&self, asked: SoFar) -> bool {
+        asked.0 < self.doubted.load(Ordering::SeqCst)
+    }
+
     /// Waits for something to look at.
     pub(super) async fn waited(&self) {
         self.wake.notified().await;
@@ -65,6 +72,14 @@ impl Exchanges {
     /// Some tokens have ended; the gate refuses them already.
     pub fn tokens_ended(&self) {
         self.news.ends.fetch_add(1, Ordering::SeqCst);
+        self.news.wake.notify_one();
+    }
+
+    /// Some tokens may have ended and nobody will ever tell which: whatever a signed-in caller has asked for until now
+    /// is over. What they ask for from now on is not.
+    pub fn doubt(&self) {
+        let ends = self.news.ends.fetch_add(1, Ordering::SeqCst) + 1;
+        self.news.doubted.fetch_max(ends, Ordering::SeqCst);
         self.news.wake.notify_one();
     }
 
@@ -89,7 +104,7 @@ impl Exchanges {
             }
             let rules = self.news.rules.swap(false, Ordering::SeqCst);
             for (reason, found) in [
-                (REVOKED, self.doom(|answer| has_ended(&gate, answer))),
+                (REVOKED, self.doom(|answer| self.has_ended(&gate, answer))),
                 (
                     RULE_CHANGED,
                     if rules { self.doom(|answer| !is_allowed(&gate, answer)) } else { Vec::new() },
@@ -102,10 +117,11 @@ impl Exchanges {
             tokio::time::sleep(PAUSE).await;
         }
     }
-}
 
-fn has_ended(gate: &Gate, answer: &Answer) -> bool {
-    answer.caller.as_ref().is_some_and(|caller| gate.has_ended(caller))
+    fn has_ended(&self, gate: &Gate, answer: &Answer) -> bool {
+        let caller = answer.caller.as_ref();
+        caller.is_some_and(|caller| self.news.is_doubted(answer.news) || gate.has_ended(caller))
+    }
 }
 
 fn is_allowed(gate: &Gate, answer: &Answer) -> bool {
@@ -121,5 +137,28 @@ async fn cut(found: Vec<Doomed>, reason: &'static str, metrics: Arc<Metrics>) {
             let (path, client_ip) = (answer.path(), answer.client_ip);
             tracing::info!(request_id = %answer.id, reason, path, %client_ip, "stream cut");
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_doubt_is_about_what_was_asked_before_it() {
+        let all = Exchanges::new(Arc::new(Metrics::new()));
+        let before = all.news.so_far();
+        all.tokens_ended();
+        all.news.waited().await;
+        assert!(!all.news.is_doubted(before), "an end is not a doubt");
+        all.doubt();
+        all.news.waited().await;
+        let after = all.news.so_far();
+        assert!(all.news.is_doubted(before) && !all.news.is_doubted(after));
+        // An answer that begins only now was not there to be found.
+        all.news.catch_up(before);
+        all.news.waited().await;
+        all.doubt();
+        assert!(all.news.is_doubted(after) && !all.news.is_doubted(all.news.so_far()));
     }
 }

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use crate::feed_stage::{Nodes, asks, call, sign_out};
 use crate::support::fault_proxy::Mode;
+use crate::support::flow::{Flow, Kind, endless};
 use crate::support::{Answer, Browser, TestApp, until};
 
 /// Longer than what was heard is relied on.
 const DEAF: Duration = Duration::from_secs(6);
+
+/// Longer than the row of an end is kept.
+const FORGOTTEN: Duration = Duration::from_secs(900);
 
 fn reason(answer: &Answer) -> String {
     answer.json()["reason"].as_str().unwrap_or_default().to_owned()
@@ -113,4 +117,46 @@ fn case_5_1_a_route_says_otherwise_and_a_public_page_is_shown_to_nobody_in_parti
     for strict in ["/public/strict/x", "/public/x"] {
         assert_eq!(b.ask(crate::support::get(strict, "")).status, 200, "nobody is asked to wait for nothing");
     }
+}
+
+fn knows_again(app: &TestApp) {
+    until("it knows again", || (app.metric("stagedoor_revocation_feed_current", "") == 1).then_some(()));
+}
+
+#[test]
+fn j_19_case_5_1_a_stream_does_not_outlive_an_end_that_was_forgotten_before_the_node_came_back() {
+    let nodes = Nodes::start();
+    let (a, b) = (&nodes.a, &nodes.b);
+    endless(b, "/public");
+    let (leaver, other) = (a.person("user"), a.person("user"));
+    let mut open = Flow::open(b, Kind::WebSocket, "/api", Some(&leaver));
+    let mut nobodys = Flow::open(b, Kind::Events, "/public", None);
+
+    let cut_off_for = |time: Duration| {
+        nodes.way.set(Mode::Refuse);
+        nodes.advance(time);
+        until("it notices", || (b.metric("stagedoor_revocation_feed_current", "") == 0).then_some(()));
+    };
+    cut_off_for(FORGOTTEN / 3);
+    nodes.way.set(Mode::Pass);
+    knows_again(b);
+    std::thread::sleep(Duration::from_secs(1));
+    open.assert_goes_on();
+
+    nodes.way.set(Mode::Refuse);
+    sign_out(a, &leaver);
+    cut_off_for(FORGOTTEN);
+    open.assert_goes_on();
+    nodes.way.set(Mode::Pass);
+    open.assert_is_cut(b);
+    assert_eq!(b.metric("stagedoor_streams_cut_total", "stream_revoked"), 1);
+    nobodys.assert_goes_on();
+
+    knows_again(b);
+    let (here, there) = (b.sign_in(&other.email), b.sign_in(&other.email));
+    let mut stays = Flow::open(b, Kind::WebSocket, "/api", Some(&here));
+    let mut goes = Flow::open(b, Kind::WebSocket, "/api", Some(&there));
+    sign_out(b, &there);
+    goes.assert_is_cut(b);
+    stays.assert_goes_on();
 }

@@ -5,11 +5,15 @@
 //! second how far it has come; so while all of them are heard and no number is missing, nothing is. That holds only for a
 //! subscription that a look into the store has followed, since nobody repeats what was sent before; and one silent node
 //! is enough to disbelieve the channel, for it may still write to the store.
+//!
+//! The last moment at which everything was known is kept by both clocks: the monotonic one stands still while a machine
+//! sleeps.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::message::NodeId;
+use crate::model::Timestamp;
 
 /// How long what was known may be relied on.
 pub(super) const TRUST: Duration = Duration::from_secs(5);
@@ -28,6 +32,8 @@ pub(super) struct Knowledge {
     /// Whether a look into the store has begun since then.
     covered: bool,
     nodes: HashMap<NodeId, Node>,
+    /// The last moment at which everything was known.
+    knew: Option<(Duration, Timestamp)>,
 }
 
 /// What is known of another node, or of this one as the channel tells it.
@@ -107,6 +113,19 @@ impl Knowledge {
     pub(super) fn until(&self) -> Option<Duration> {
         let quietest = self.nodes.values().map(|node| node.beat).min().flatten();
         self.looked.max(quietest.filter(|_| self.covered)).map(|at| at + TRUST)
+    }
+
+    /// Takes down the last moment at which everything was known; the clocks show `mono` and `wall`.
+    pub(super) fn note(&mut self, mono: Duration, wall: Timestamp) {
+        let Some(at) = self.until().map(|until| until.saturating_sub(TRUST)) else { return };
+        if self.knew.is_none_or(|(before, _)| before < at) {
+            self.knew = Some((at, wall.before(mono.saturating_sub(at))));
+        }
+    }
+
+    /// How much time has passed since that moment, by the clock that shows more.
+    pub(super) fn unknown_for(&self, mono: Duration, wall: Timestamp) -> Duration {
+        self.knew.map_or(Duration::ZERO, |(at, shown)| mono.saturating_sub(at).max(wall.since(shown)))
     }
 }
 
@@ -196,6 +215,22 @@ mod tests {
         assert_eq!(k.until(), Some(s(67)));
         k.beat(A, 7, s(70));
         assert_eq!(k.until(), Some(s(67)), "the seventh is missing");
+    }
+
+    #[test]
+    fn the_last_moment_of_knowing_outlives_a_hole_and_a_sleep() {
+        let wall = |secs| Timestamp::from_secs(1_795_000_000).after(s(secs));
+        let mut k = listening();
+        k.note(s(1), wall(1));
+        k.beat(A, 0, s(50));
+        k.note(s(52), wall(52));
+        assert_eq!(k.unknown_for(s(60), wall(60)), s(10));
+        k.cut_off();
+        k.note(s(61), wall(61));
+        assert_eq!(k.until(), Some(s(6)));
+        assert_eq!(k.unknown_for(s(65), wall(65)), s(15), "it had been told everything until then");
+        assert_eq!(k.unknown_for(s(65), wall(3665)), s(3615), "the machine slept");
+        assert_eq!(k.unknown_for(s(65), wall(0)), s(15), "a clock was set back");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 const FEW: usize = 2000;
 /// How far before the last good look a look goes back. Clocks may differ by 5 s (`token.leeway`), a transaction may take
 /// 8 s.
-const MARGIN: Duration = Duration::from_secs(30);
+pub(super) const MARGIN: Duration = Duration::from_secs(30);
 /// How long after a full look the next one follows at the latest.
 const FULL: Duration = Duration::from_secs(60);
 /// Wall clock and monotonic clock may drift apart by so much between two looks; more is a clock that was set.

@@ -34,7 +34,7 @@ use crate::token::{Ended, Revocations, Vault, Witness};
 pub(super) use channel::Channel;
 use knowledge::Knowledge;
 use listener::Listener;
-use looks::{Looks, Now};
+use looks::{Look, Looks, MARGIN, Now};
 use message::{Language, NodeId};
 use teller::Teller;
 
@@ -46,6 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const BATCH: usize = 1000;
 /// How long a part that has panicked is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Ends whatever may live longer than the entry that would end it.
+pub(super) type Doubt = Box<dyn Fn() + Send + Sync>;
 
 /// What a feed is made of.
 pub(super) struct Parts {
@@ -59,6 +62,8 @@ pub(super) struct Parts {
     pub(super) read_at: Duration,
     /// How long after a decision its entry may leave.
     pub(super) life: Duration,
+    /// Called when ends may have been missed for good.
+    pub(super) doubt: Doubt,
     /// What nodes share besides the store.
     pub(super) channel: Option<Arc<dyn Channel>>,
 }
@@ -76,6 +81,7 @@ struct Common {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     life: Duration,
+    doubt: Doubt,
     knowledge: Mutex<Knowledge>,
     look_now: Notify,
 }
@@ -83,10 +89,12 @@ struct Common {
 impl Feed {
     /// A feed, and who has to be told of ends. What was read at the start is relied on for as long as any look.
     pub(super) fn new(parts: Parts) -> (Self, Option<Box<dyn Witness>>) {
-        let Parts { store, revocations, vault, metrics, clock, entropy, read_at, life, channel } = parts;
+        let Parts { store, revocations, vault, metrics, clock, entropy, read_at, life, doubt, channel } =
+            parts;
         let knowledge = Mutex::default();
-        let common = Common { store, revocations, metrics, clock, life, knowledge, look_now: Notify::new() };
-        let common = Arc::new(common);
+        let look_now = Notify::new();
+        let common =
+            Arc::new(Common { store, revocations, metrics, clock, life, doubt, knowledge, look_now });
         common.know(|known| known.looked(read_at));
         let Some(channel) = channel else { return (Self { common, talk: None }, None) };
         let (node, language) = (NodeId::random(&*entropy), Language { vault, life });
@@ -148,7 +156,7 @@ impl Common {
             Ok(()) => {
                 looks.done(look);
                 self.metrics.revocation_poll(if look.all { "all" } else { "recent" });
-                self.know(|known| known.looked(look.mono));
+                self.know(|known| self.looked(known, look));
             }
             Err(why) => self.missed(looks, &why),
         }
@@ -162,6 +170,21 @@ impl Common {
             self.vouch();
         }
         Ok(())
+    }
+
+    /// A look has been taken over. An end leaves the store after a `life`, when its last token has expired; what such a
+    /// token has opened may still be there. So after a longer time of not knowing nobody can say what has to be cut.
+    fn looked(&self, known: &mut Knowledge, look: Look) {
+        let unknown = known.unknown_for(look.mono, look.wall);
+        if unknown > self.life.saturating_sub(MARGIN) {
+            tracing::warn!(
+                secs = unknown.as_secs(),
+                "ends may have been missed, what signed-in people have open is cut"
+            );
+            (self.doubt)();
+        }
+        known.looked(look.mono);
+        known.note(look.mono, look.wall);
     }
 
     /// Asks the store. While it does not answer time passes, and the metric has to say so.
@@ -202,6 +225,7 @@ impl Common {
     fn know(&self, change: impl FnOnce(&mut Knowledge)) {
         let mut known = self.knowledge.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
+        known.note(self.clock.monotonic(), self.clock.now());
         self.vouch_for(&known);
     }
 

@@ -1,11 +1,12 @@
 //! Feeds over one store and one channel, both of which can be cut.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::channel::{Event, Subscription};
+use super::knowledge::TRUST;
 use super::*;
 use crate::model::{AccountId, ManualClock, Secret, SessionId, SystemEntropy};
 use crate::store::engine::{self, Engine, Statement};
@@ -105,6 +106,7 @@ struct Node {
     clock: Arc<ManualClock>,
     store: Store,
     door: Door<dyn Engine>,
+    doubts: Arc<AtomicUsize>,
     stop: watch::Sender<bool>,
     feed: tokio::task::JoinHandle<()>,
 }
@@ -115,6 +117,8 @@ impl Node {
         let store = Store::over(Arc::new(door.clone()));
         let (clock, metrics) = (Arc::new(ManualClock::at(START)), Arc::new(Metrics::new()));
         let revocations = Arc::new(Revocations::new());
+        let doubts = Arc::new(AtomicUsize::new(0));
+        let counted = doubts.clone();
         let secret = Secret::new("k3Zr0v9YbQx1Lw7TnHs5Ud2Gf8JmPe6c");
         let (feed, witness) = Feed::new(Parts {
             store: store.clone(),
@@ -125,12 +129,15 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
             read_at: clock.monotonic(),
             life: LIFE,
+            doubt: Box::new(move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }),
             channel: wire.map(|wire| Arc::new(wire.clone()) as _),
         });
         revocations.tell(witness.into_iter().collect());
         let (stop, stopped) = watch::channel(false);
         let feed = tokio::spawn(feed.run(stopped));
-        Self { revocations, metrics, clock, store, door, stop, feed }
+        Self { revocations, metrics, clock, store, door, doubts, stop, feed }
     }
 
     /// As a use case does it: the row first, then the memory of this node.
@@ -164,7 +171,15 @@ impl Node {
 
     /// How many messages came.
     fn heard(&self) -> u64 {
-        let line = "stagedoor_revocation_messages_total{outcome=\"received\"} ";
+        self.count("stagedoor_revocation_messages_total{outcome=\"received\"} ")
+    }
+
+    /// How many looks into the store had this outcome.
+    fn looks(&self, outcome: &str) -> u64 {
+        self.count(&format!("stagedoor_revocation_polls_total{{outcome=\"{outcome}\"}} "))
+    }
+
+    fn count(&self, line: &str) -> u64 {
         let text = self.metrics.render();
         text.lines().find_map(|l| l.strip_prefix(line)).map_or(0, |n| n.parse().unwrap())
     }
@@ -231,6 +246,35 @@ async fn j_19_what_was_missed_is_known_before_the_node_counts_as_knowing_again()
     })
     .await;
     assert!(b.counted("stagedoor_revocation_feed_current"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j_19_after_an_outage_that_outlived_what_was_missed_everything_is_doubted_once() {
+    let engine = engine::scratch();
+    let (a, b) = (Node::start(&engine, None), Node::start(&engine, None));
+    let doubts = || b.doubts.load(Ordering::SeqCst);
+    let (short, long) = (LIFE.saturating_sub(MARGIN + TRUST), LIFE + MARGIN);
+    for (round, away, expected) in [(1, short, 0), (2, long, 1)] {
+        until("B knows", || b.knows()).await;
+        b.door.shut(true);
+        let before = b.looks("failed");
+        until("it is asked in vain", || b.looks("failed") > before).await;
+        a.end(session(round)).await;
+        b.clock.advance(away);
+        a.clock.advance(away);
+        assert!(!b.knows());
+        b.door.shut(false);
+        until("B knows again", || {
+            let (knows, doubted) = (b.knows(), doubts());
+            assert!(!knows || doubted == expected, "never knowing before it has doubted");
+            knows
+        })
+        .await;
+        assert_eq!((doubts(), b.refuses(session(round))), (expected, expected == 0), "{round}");
+    }
+    let before = b.looks("recent");
+    until("B goes on", || b.looks("recent") > before).await;
+    assert_eq!(doubts(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
