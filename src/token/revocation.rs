@@ -49,7 +49,7 @@ pub enum Heard {
     Elsewhere,
 }
 
-/// Wants to know of every end that is new to this node. Called on the thread that brings the news: it must not wait.
+/// Wants to know of every end that is new to this node or was decided by it. Called on the thread that brings the news: it must not wait.
 pub trait Witness: Send + Sync + 'static {
     /// Something has ended just now; tokens are refused already.
     fn ended(&self, what: Ended, heard: Heard);
@@ -119,7 +119,9 @@ impl Revocations {
             Ended::Session { session, until } => self.add_session(session, until),
             Ended::Account { account, through, until } => self.add_account(account, Entry { through, until }),
         };
-        if news {
+        // What was decided here is told in any case: this node may have read its own row before it got this far, and then
+        // nobody else has heard of it.
+        if news || heard == Heard::Here {
             self.witnesses.get().into_iter().flatten().for_each(|w| w.ended(what, heard));
         }
         news

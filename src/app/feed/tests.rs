@@ -272,8 +272,8 @@ async fn j_19_after_an_outage_that_outlived_what_was_missed_everything_is_doubte
         .await;
         assert_eq!((doubts(), b.refuses(session(round))), (expected, expected == 0), "{round}");
     }
-    let before = b.looks("recent");
-    until("B goes on", || b.looks("recent") > before).await;
+    let before = b.looks("all");
+    until("B goes on", || b.looks("all") > before).await;
     assert_eq!(doubts(), 1);
 }
 
