@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use stagedoor::model::{Clock as _, SystemClock};
 
 use crate::feed_stage::{Around, asks, hear_each_other, node, sign_out, time_until_refused, with_redis};
 use crate::support::fault_proxy::{FaultProxy, Mode};
+use crate::support::flow::{Flow, endless};
 use crate::support::until;
 
 #[test]
@@ -28,6 +30,31 @@ fn j_19_with_redis_a_sign_out_is_everywhere_in_milliseconds() {
     );
     assert!(lags[10] < Duration::from_millis(100), "{lags:?}");
     assert!(b.metric("stagedoor_revocation_lag_seconds_count{way=\"channel\"}", "") > 20);
+}
+
+#[test]
+fn j_19_t_08_a_sign_out_on_one_node_cuts_what_is_open_on_the_other() {
+    let stage = Around::start();
+    let (a, b) = (stage.node(), stage.node());
+    hear_each_other(&[&a, &b]);
+    let released = endless(&b, "/api");
+    let (leaver, other) = (a.person("user"), a.person("user"));
+    let mut open = Flow::open_all(&b, "/api", Some(&leaver));
+    let mut stays = Flow::open_all(&b, "/api", Some(&other));
+    let clock = SystemClock::new();
+    let begun = clock.monotonic();
+    sign_out(&a, &leaver);
+    for flow in &mut open {
+        flow.assert_is_cut(&b);
+    }
+    let took = clock.monotonic().saturating_sub(begun);
+    println!("{}", json!({ "case": "J-19, open streams on the other node", "all_cut_ms": took.as_millis() }));
+    until("the connections to the application are closed", || {
+        (released.count() >= open.len() - 1).then_some(())
+    });
+    for flow in &mut stays {
+        flow.assert_goes_on();
+    }
 }
 
 #[test]
