@@ -15,9 +15,12 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 
-use super::GateLayer;
+use super::{GateLayer, require};
 use crate::gate::Principal;
-use crate::model::{AccountId, Clock, Entropy, ManualClock, RoleName, SessionId, SystemEntropy, Timestamp};
+use crate::model::{
+    AccountId, ClientIp, Clock, Entropy, ManualClock, RoleName, SessionId, SystemEntropy, Timestamp,
+};
+use crate::policy::RequirementSource;
 use crate::token::{Algorithm, AssertionMint, KeyRing, Person, RequestBinding, Settings, SigningKey};
 
 const NOW: Timestamp = Timestamp::from_secs(1_900_000_000);
@@ -178,6 +181,30 @@ async fn a_good_assertion_becomes_a_principal_and_nothing_else_is_left() {
     assert_eq!(*answer.body(), wanted);
     ask(&service, &said).await;
     assert_eq!(gateway.server.hits(), 1, "the keys are kept");
+}
+
+/// Behind the gateway every connection is the gateway's; who is in a network is what it says.
+#[tokio::test]
+async fn networks_are_about_the_address_that_the_gateway_names() {
+    let gateway = Gateway::start().await;
+    let requirement = RequirementSource::Network(vec!["10.0.0.0/8".parse().unwrap()]);
+    let inner = require(requirement).unwrap().layer(tower::service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+    let layer = GateLayer::from_gateway(&gateway.server.url, "events").unwrap().clock(clock);
+    let service = BoxCloneSyncService::new(layer.layer(inner));
+    let token = gateway.good();
+    for (named, status) in [("10.1.2.3", 200), ("203.0.113.9", 403), ("10.1.2.3, 10.1.2.4", 403), ("", 403)] {
+        let mut request =
+            Request::get("/events/7").header("host", "events.example").header("x-auth-assertion", &token);
+        if !named.is_empty() {
+            request = request.header("x-forwarded-for", named);
+        }
+        // What a server's own middleware would say of the connection.
+        let request = request.extension(ClientIp::new([10, 0, 0, 1].into())).body(()).unwrap();
+        assert_eq!(service.clone().oneshot(request).await.unwrap().status().as_u16(), status, "{named:?}");
+    }
 }
 
 #[tokio::test]

@@ -118,6 +118,28 @@ fn z_01_requests_that_are_cancelled_one_by_one_end_the_connection() {
     assert_eq!(app.metric("stagedoor_denials_total", "http2_flood"), 1);
 }
 
+/// A proxy of ours speaks for many people, and each of them may close a tab: what one does must not end the requests of
+/// all.
+#[test]
+fn z_01_a_trusted_proxy_may_cancel_as_its_people_do() {
+    let app = TestApp::with(|setup| {
+        setup.server("trusted_proxies: [127.0.0.1]");
+    });
+    let head = block("/public/x", &[]);
+    let mut connection = H2::connect(&app);
+    for _ in 0..600 {
+        let stream = connection.next_stream();
+        let mut both = frame(h2::HEADERS, h2::END_HEADERS | h2::END_STREAM, stream, &head);
+        both.extend(frame(h2::PING, 0, 0, &[0; 8]));
+        assert!(connection.burst(&both) && connection.pong(), "stream {stream}");
+        connection.send(h2::RST_STREAM, 0, stream, &8_u32.to_be_bytes());
+    }
+    let stream = connection.open(&fields("/public/x", &[]), true);
+    assert_eq!(connection.end_of(stream).status(), Some(200));
+    assert_eq!(app.metric("stagedoor_denials_total", "http2_flood"), 0);
+    app.settle();
+}
+
 #[test]
 fn z_02_a_block_of_fields_without_an_end_ends_the_connection() {
     let app = TestApp::start();

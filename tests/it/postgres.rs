@@ -104,6 +104,7 @@ fn case_5_6_postgres_goes_away_and_comes_back() {
     // A browser whose access token has ended meanwhile is told to come back, and keeps its cookies.
     app.advance(LATER);
     assert_later(&browser.visit("/api/page"));
+    assert_later(&browser.visit("/auth/resume/"));
 
     let started = wall.now();
     server.start_again();

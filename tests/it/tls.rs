@@ -54,7 +54,11 @@ impl Stage {
 
     /// Waits so long for handshakes and heads.
     fn patient(time: &str) -> Self {
-        let (site, certificates) = (Site::with(&CONFIG.replace("PATIENCE", time)), certificates());
+        Self::on(&CONFIG.replace("PATIENCE", time))
+    }
+
+    fn on(config: &str) -> Self {
+        let (site, certificates) = (Site::with(&config.replace("PATIENCE", "10s")), certificates());
         show(&site, certificates.path(), "good");
         let mut command = site.command(&["serve"]);
         let log = std::fs::File::create(site.path("log")).unwrap();
@@ -214,6 +218,19 @@ fn c_10_without_tls_browsers_are_led_on_and_programs_are_told() {
         assert_eq!(told.json()["reason"], "unencrypted", "{what}");
         assert_eq!(told.field("strict-transport-security"), None, "{what}");
         assert!(!told.text().contains("Curtain-Up"), "{what}");
+    }
+}
+
+/// A proxy of ours may speak plain to us, if it says that people spoke TLS to it, or says nothing.
+#[test]
+fn c_10_what_a_trusted_proxy_got_without_tls_is_led_on_as_well() {
+    let stage = Stage::on(&CONFIG.replace("threads: 1", "threads: 1\n  trusted_proxies: [127.0.0.1]"));
+    for (proto, status) in
+        [("", 502), ("X-Forwarded-Proto: https\r\n", 502), ("X-Forwarded-Proto: http\r\n", 403)]
+    {
+        let mut client = RawClient::connect(stage.site.public());
+        client.send(page("/public/x", proto));
+        assert_eq!(client.answer().expect("an answer").status, status, "{proto}");
     }
 }
 
