@@ -258,6 +258,12 @@ impl Snapshot {
         &self.reserved
     }
 
+    /// Who checks access tokens.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// The rules.
     #[must_use]
     pub fn policy(&self) -> &Arc<Policy> {

@@ -30,7 +30,6 @@ pub struct PolicyLayer {
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
     public_url: Option<String>,
-    now_in_force: (Arc<Policy>, Verifier),
 }
 
 impl GateLayer {
@@ -49,7 +48,6 @@ impl GateLayer {
             revocations,
             clock: Arc::new(SystemClock::new()),
             public_url: None,
-            now_in_force: (policy, keys),
         }
     }
 }
@@ -60,9 +58,9 @@ impl PolicyLayer {
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into());
-        let (policy, keys) = &self.now_in_force;
-        self.gate =
-            Arc::new(Gate::new(snapshot(policy, keys, &self.revocations, self.public_url.as_deref())));
+        let now = self.gate.snapshot();
+        let url = self.public_url.as_deref();
+        self.gate = Arc::new(Gate::new(snapshot(now.policy(), now.verifier(), &self.revocations, url)));
         self
     }
 

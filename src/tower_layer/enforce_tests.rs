@@ -110,6 +110,19 @@ async fn j_01_a_refusal_says_why_to_the_log_and_not_to_the_client() {
 }
 
 #[tokio::test]
+async fn what_is_in_force_stays_when_the_public_address_is_named_later() {
+    let mut stage = Stage::set();
+    let ada = stage.bearer(&TestPerson::new("Ada").role("admin"));
+    stage.layer.enforce(policy("/elsewhere/**"), &stage.issuer.verifier());
+    stage.layer = stage.layer.clone().public_url("https://events.example");
+    let status = async |path: &str| stage.ask(path, &[("authorization", &ada)]).await.status();
+    assert_eq!(
+        (status("/admin/x").await, status("/elsewhere/x").await),
+        (StatusCode::FORBIDDEN, StatusCode::OK)
+    );
+}
+
+#[tokio::test]
 async fn j_19_revocations_keys_and_rules_change_while_it_runs() {
     let stage = Stage::set();
     let ada = TestPerson::new("Ada").role("admin");

@@ -12,6 +12,7 @@ use super::identity::Presented;
 use super::jwks::{KeySource, Source};
 use super::layer::Gate;
 use super::refusal::Refusal;
+use crate::model::ClientIp;
 
 /// A service behind a [`GateLayer`](super::GateLayer).
 #[derive(Clone)]
@@ -50,7 +51,11 @@ const UNKNOWN_KEY: Refusal = Refusal::Assertion("token_key_unknown");
 impl Gate {
     fn look<B>(&self, request: &mut Request<B>) -> Look {
         let assertion = match self.headers.read(request.headers()) {
-            Ok(Presented::Nothing) => return Look::Pass,
+            Ok(Presented::Nothing) => {
+                // Nothing proves that this came through the gateway, and its peer may be the gateway: nobody's address.
+                request.extensions_mut().insert(ClientIp::UNKNOWN);
+                return Look::Pass;
+            }
             Ok(Presented::Assertion(assertion)) => assertion,
             Err(refusal) => return Look::Refuse(refusal),
         };

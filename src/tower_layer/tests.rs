@@ -205,6 +205,14 @@ async fn networks_are_about_the_address_that_the_gateway_names() {
         let request = request.extension(ClientIp::new([10, 0, 0, 1].into())).body(()).unwrap();
         assert_eq!(service.clone().oneshot(request).await.unwrap().status().as_u16(), status, "{named:?}");
     }
+    let nobody =
+        Request::get("/events/7").header("host", "events.example").header("x-forwarded-for", "10.1.2.3");
+    let nobody = nobody.extension(ClientIp::new([10, 0, 0, 1].into())).body(()).unwrap();
+    assert_ne!(
+        service.clone().oneshot(nobody).await.unwrap().status(),
+        200,
+        "nothing proves where it came from"
+    );
 }
 
 #[tokio::test]
