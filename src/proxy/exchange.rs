@@ -144,9 +144,10 @@ impl Exchanges {
         Place { exchanges: self.clone(), slot, number }
     }
 
-    /// The upstream's answer to the exchange on this task has begun. `news` is what had happened before
-    /// the gate was asked: what has ended since then would be found by nobody else.
-    pub(super) fn begun(&self, answer: Answer, news: SoFar) {
+    /// The upstream's answer to the exchange on this task has begun. What has ended since the gate was asked about it
+    /// would be found by nobody else.
+    pub(super) fn begun(&self, answer: Answer) {
+        let news = answer.news;
         let first = HERE.try_with(|slot| slot.fill(answer));
         if first == Ok(true) {
             self.metrics.stream_opened();

@@ -23,7 +23,7 @@ fn answer() -> Answer {
 
 /// An exchange whose answer has begun and never ends.
 async fn endless(exchanges: &Exchanges) {
-    exchanges.begun(answer(), exchanges.news.so_far());
+    exchanges.begun(Answer { news: exchanges.news.so_far(), ..answer() });
     std::future::pending::<()>().await;
 }
 
@@ -61,7 +61,7 @@ async fn a_cut_that_comes_too_late_hurts_nobody() {
     let place = all.enter();
     let doomed = place
         .run(async {
-            all.begun(answer(), all.news.so_far());
+            all.begun(Answer { news: all.news.so_far(), ..answer() });
             all.doom(|_| true).pop()
         })
         .await
@@ -69,7 +69,7 @@ async fn a_cut_that_comes_too_late_hurts_nobody() {
         .expect("found while it ran");
     // The next exchange on the same connection.
     let next = place.run(async {
-        all.begun(answer(), all.news.so_far());
+        all.begun(Answer { news: all.news.so_far(), ..answer() });
         doomed.cut(|_| panic!("another exchange"));
         tokio::task::yield_now().await;
         "whole"
@@ -85,7 +85,7 @@ async fn what_happened_between_question_and_answer_is_looked_at() {
     all.tokens_ended();
     // The look that was taken then is over.
     all.news.waited().await;
-    place.run(async { all.begun(answer(), before) }).await;
+    place.run(async { all.begun(Answer { news: before, ..answer() }) }).await;
     all.news.waited().await;
 }
 

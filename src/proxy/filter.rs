@@ -365,7 +365,7 @@ impl ProxyHttp for Front {
         }
         // First what must not be cut in the middle: a refresh that was taken and not told would look like a copy.
         self.settle(session, ctx).await;
-        self.parts.exchanges.begun(Answer::of(session.req_header(), ctx), ctx.news);
+        self.parts.exchanges.begun(Answer::of(session.req_header(), ctx));
         self.parts.metrics.proxied(ctx.rule, response.status.as_u16());
         if !ctx.cookies.is_empty() {
             keep_private(response)?;

@@ -184,7 +184,6 @@ impl Common {
             (self.doubt)();
         }
         known.looked(look.mono);
-        known.note(look.mono, look.wall);
     }
 
     /// Asks the store. While it does not answer time passes, and the metric has to say so.
