@@ -36,7 +36,7 @@ type Fault = Box<dyn std::error::Error>;
 
 /// Everything is behind the rules; one route asks for more.
 fn app(keys: Verifier) -> Result<Router, Fault> {
-    let gate = GateLayer::from_policy(config::rules(RULES, "rules.yaml")?, keys);
+    let gate = GateLayer::from_policy(config::rules(RULES, "rules.yaml")?, &keys);
     let careful = require(Req::all_of([Req::Mfa, Req::MaxAge(Duration::from_secs(600))]))?;
     Ok(Router::new()
         .route("/", get(hello))

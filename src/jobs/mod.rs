@@ -18,7 +18,7 @@
 //! | `attempts` | 1 h | sign-in attempts for 180 days |
 //! | `audit` | 1 h | audit entries for a year |
 //! | `revocations` | 1 min | until a day after the last revoked token has expired |
-//! | `held_revocations` (each node) | 1 min | the same, in memory |
+//! | `held_revocations` (each node) | 1 min | in memory, until the last revoked token has expired |
 //! | `key_rotation` | 10 min | signing keys until their last token has expired |
 //! | `key_watch` (each node) | 2 s | nothing: takes over what other nodes and the command line changed |
 //! | `outbox` | 1 h | the envelopes of sent and given-up mails for 30 days, the contents of given-up ones for 7 |

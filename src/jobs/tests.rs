@@ -121,3 +121,23 @@ async fn challenges_and_devices_leave_when_their_time_is_over() {
     assert_eq!(ids(&store, "SELECT device_id FROM devices").await, ["seen"]);
     assert_eq!(ids(&store, "SELECT id FROM recovery_codes").await, ["free"]);
 }
+
+/// A node whose clock is a day ahead takes nothing from those whose clock is right.
+#[tokio::test]
+async fn rows_of_ends_outlive_a_clock_that_is_ahead() {
+    let store = Store::scratch();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let mut tx = crate::store::Tx::new();
+    let (session, until) =
+        (crate::model::SessionId::from_bytes([7; 16]), now.after(Duration::from_secs(660)));
+    tx.revoke(crate::store::Revocation::Session { session, until });
+    store.commit(tx).await.unwrap();
+    let job = |ahead: u64| revocations::Ended {
+        store: store.clone(),
+        clock: Arc::new(ManualClock::at(now.after(Duration::from_secs(ahead)))),
+    };
+    assert_eq!(job(24 * 3600).run().await, Ok(0));
+    assert_eq!(store.live_revocations(now).await.unwrap().len(), 1);
+    assert_eq!(job(26 * 3600).run().await, Ok(1));
+    assert!(store.live_revocations(now).await.unwrap().is_empty());
+}

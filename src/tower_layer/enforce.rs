@@ -39,10 +39,10 @@ impl GateLayer {
     /// them in Rust ([`PolicySource`](crate::policy::PolicySource)). For [`Verifier::from_jwks`] the key set is read
     /// once: [`PolicyLayer::enforce`] takes another one.
     #[must_use]
-    pub fn from_policy(policy: impl Into<Arc<Policy>>, keys: Verifier) -> PolicyLayer {
+    pub fn from_policy(policy: impl Into<Arc<Policy>>, keys: &Verifier) -> PolicyLayer {
         let policy = policy.into();
         let revocations = Arc::new(Revocations::new());
-        let gate = Gate::new(snapshot(&policy, &keys, &revocations, None));
+        let gate = Gate::new(snapshot(&policy, keys, &revocations, None));
         PolicyLayer {
             gate: Arc::new(gate),
             revocations,

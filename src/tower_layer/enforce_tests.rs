@@ -50,7 +50,7 @@ impl Stage {
     fn set() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
         let issuer = TestIssuer::with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
-        let layer = GateLayer::from_policy(policy("/admin/**"), issuer.verifier());
+        let layer = GateLayer::from_policy(policy("/admin/**"), &issuer.verifier());
         let layer = layer.clock(Arc::clone(&clock) as Arc<dyn Clock>);
         Self { issuer, layer, clock }
     }

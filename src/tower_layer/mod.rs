@@ -123,7 +123,7 @@
 //! let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","alg":"EdDSA","use":"sig",
 //!     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 //! let keys = Verifier::from_jwks(jwks, "https://app.example.org", "stagedoor").unwrap();
-//! let service = TowerToHyperService::new(GateLayer::from_policy(policy, keys).layer(Hello));
+//! let service = TowerToHyperService::new(GateLayer::from_policy(policy, &keys).layer(Hello));
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! use hyper::service::Service;

@@ -71,7 +71,7 @@ impl Stage {
         let (people, me, revoked) = people(&app);
         let jwks = app.ask(get("/auth/.well-known/jwks.json", "")).text();
         let keys = Verifier::from_jwks(&jwks, app.public_url(), "stagedoor").expect("a key set");
-        let layer = GateLayer::from_policy(app.settings().policy.clone(), keys);
+        let layer = GateLayer::from_policy(app.settings().policy.clone(), &keys);
         let revocations: &Revocations = layer.revocations();
         revocations.revoke_session(revoked.session, app.now().after(std::time::Duration::from_secs(3600)));
         Self { app, layer, people, me }

@@ -261,6 +261,23 @@ fn case_5_31_a_renewed_certificate_is_shown_and_a_broken_one_is_not() {
     eventually("the good one is back", || stage.shown().ok().filter(|shown| *shown == first));
 }
 
+/// Whoever renews certificates does not wait for whoever writes rules.
+#[test]
+fn case_5_31_a_certificate_is_renewed_whatever_is_wrong_with_the_rules() {
+    let stage = Stage::new();
+    assert!(stage.shown().is_ok());
+    let path = stage.site.path("config.yaml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, &good[..good.len() / 2]).unwrap();
+    eventually("it is noticed", || {
+        stage.metrics().contains("stagedoor_config_reload_success 0").then_some(())
+    });
+    show(&stage.site, stage.certificates.path(), "wrong");
+    eventually("the new one is shown", || stage.shown().err().filter(|e| e.contains("certificate")));
+    std::fs::write(&path, &good).unwrap();
+    eventually("all is well", || stage.metrics().contains("stagedoor_config_reload_success 1").then_some(()));
+}
+
 /// The first flight of a client, as records.
 fn client_hello(stage: &Stage) -> Vec<u8> {
     let mut bytes = Vec::new();
