@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::people::PASSWORD;
 use super::setup::CONFIG;
 use super::wire::{Answer, RawClient, get};
-use super::{Setup, Upstream, until};
+use super::{Setup, Upstream, journal, until};
 
 /// How often another free port is tried when somebody was faster.
 const TRIES: usize = 5;
@@ -45,6 +45,7 @@ static PROVIDER: Once = Once::new();
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn prepare() {
+    journal::keep();
     PROVIDER.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let usual = std::panic::take_hook();

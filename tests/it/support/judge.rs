@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::wire::{Answer, RawClient, Silence, find, get};
-use super::{Person, Received, TestApp, reference};
+use super::{Person, Received, TestApp, journal, reference, until};
 
 /// What was seen of one case.
 pub struct Seen {
@@ -22,10 +22,12 @@ pub struct Seen {
 const REJECTED: [u16; 11] = [400, 404, 405, 408, 413, 414, 417, 421, 431, 501, 505];
 
 impl TestApp {
-    /// Sends `bytes` on a fresh connection as `who` (whose token is in them, if anybody's) and asserts INV-1 to INV-5.
+    /// Sends `bytes` on a fresh connection as `who` (whose token is in them, if anybody's) and asserts INV-1 to INV-5
+    /// and INV-7.
     pub fn case(&self, who: Option<&Person>, bytes: impl AsRef<[u8]>) -> Seen {
         let bytes = bytes.as_ref();
         let (before, canaries) = (self.upstream().count(), self.canaries());
+        let noted = journal::length();
         let mut client = self.connect();
         client.send(bytes);
         let answer = client.answer_to(if bytes.starts_with(b"HEAD ") { "HEAD" } else { "GET" });
@@ -40,6 +42,10 @@ impl TestApp {
             assert_no_canary(&request.head, &canaries, &seen.what);
         }
         self.assert_alive();
+        assert_no_canary(&journal::since(noted), &canaries, &seen.what);
+        if seen.forwarded.is_empty() {
+            seen.assert_noted();
+        }
         seen
     }
 
@@ -65,7 +71,7 @@ impl TestApp {
     pub fn settle(&self) -> usize {
         let counts = || (self.upstream().complete(), self.forwards_said());
         let mut last = counts();
-        super::until("quiet", || {
+        until("quiet", || {
             std::thread::sleep(std::time::Duration::from_millis(100));
             let now = counts();
             let quiet = now == last;
@@ -219,6 +225,23 @@ fn assert_no_canary(bytes: &[u8], canaries: &[(&'static str, String)], what: &st
 }
 
 impl Seen {
+    /// INV-7: a refusal is one line with its reason, under the request id that the client was told.
+    fn assert_noted(&self) {
+        let Ok(answer) = &self.answer else { return };
+        let to_sign_in =
+            answer.status == 303 && answer.field("location").is_some_and(|l| l.contains("/login/"));
+        let id = answer.field("x-request-id").map(str::to_owned);
+        let id = id.or_else(|| {
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+            body["request_id"].as_str().map(str::to_owned)
+        });
+        let expected = usize::from(to_sign_in || answer.status >= 400);
+        let id = id.unwrap_or_else(|| panic!("INV-7: {:?} has no request id: {answer:?}", self.what));
+        until("INV-7: each refusal is one line, and nothing else is one", || {
+            (journal::refusals(&id).len() == expected).then_some(())
+        });
+    }
+
     /// The answer; panics when there is none.
     pub fn answer(&self) -> &Answer {
         self.answer.as_ref().unwrap_or_else(|s| panic!("{s:?} instead of an answer to {:?}", self.what))

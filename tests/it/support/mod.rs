@@ -2,7 +2,7 @@
 //!
 //! - `app`: [`TestApp`], the gateway under test · `setup`: what a test may choose about it
 //! - `judge`: [`TestApp::case`] sends bytes and asserts the invariants of the security page · `reference`: how ten
-//!   other programs might read a path, against the sample policy
+//!   other programs might read a path, against the sample policy · `journal`: what the gateway logs meanwhile
 //! - `people`: accounts and their tokens · `browser`: a cookie jar and Fetch Metadata
 //! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
 //!   bytes it got into requests
@@ -21,6 +21,7 @@ pub mod exchange;
 pub mod fault_proxy;
 pub mod flow;
 pub mod h2;
+pub mod journal;
 mod judge;
 mod load;
 mod load_report;
