@@ -19,6 +19,7 @@ use super::drain::Drain;
 use super::exchange::{self, Answer, Exchanges};
 use super::failure::refusal_of;
 use super::forward;
+use super::forwarded;
 use super::head::{self, Client};
 use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
@@ -88,7 +89,7 @@ impl Front {
 
     /// Decides, refreshing once on the way where that helps.
     async fn verdict(&self, session: &Session, ctx: &mut Ctx, ip: ClientIp) -> Verdict {
-        if self.parts.tls.is_some() && !head::is_private(session, &self.parts.trusted_proxies) {
+        if self.parts.tls.is_some() && !forwarded::is_private(session, &self.parts.trusted_proxies) {
             return Verdict::Refuse(Refusal::Unencrypted);
         }
         let request = session.req_header();
@@ -233,7 +234,7 @@ impl ProxyHttp for Front {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        let ip = head::client_ip(session, &self.parts.trusted_proxies);
+        let ip = forwarded::client_ip(session, &self.parts.trusted_proxies);
         ctx.client_ip = Some(ip);
         if self.is_asked_about(session) {
             self.say_whether(session, ctx).await?;

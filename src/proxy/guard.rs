@@ -24,7 +24,7 @@ use super::ctx::RequestIds;
 use super::drain::Drain;
 use super::exchange::Exchanges;
 use super::filter::Front;
-use super::head::is_trusted;
+use super::forwarded::is_trusted;
 use super::http2::{Fault, Http2};
 use super::respond;
 use super::settings::Limits;

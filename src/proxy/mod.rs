@@ -7,7 +7,7 @@
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `forward_auth`: the same question, asked by another proxy that forwards by itself
-//! - `head`: what the gate gets to see of a request, and who the client really is
+//! - `head`: what the gate gets to see of a request · `forwarded`: who the client really is
 //! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
@@ -23,6 +23,7 @@ mod failure;
 mod filter;
 mod forward;
 mod forward_auth;
+mod forwarded;
 mod frames;
 mod guard;
 mod head;
