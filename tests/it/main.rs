@@ -8,6 +8,8 @@ mod browser;
 mod browser_accounts;
 mod browser_driver;
 mod client;
+mod client_address;
+mod client_forwarded;
 mod contract_client;
 mod crossing;
 mod faults;
