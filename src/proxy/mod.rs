@@ -8,7 +8,7 @@
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `forward_auth`: the same question, asked by another proxy that forwards by itself
 //! - `head`: what the gate gets to see of a request · `forwarded`: who the client really is, `rfc7239`: in the words of
-//!   that standard
+//!   that standard · `proxy_protocol`: the same, said of a whole connection
 //! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
@@ -29,6 +29,7 @@ mod frames;
 mod guard;
 mod head;
 mod http2;
+mod proxy_protocol;
 mod renewal;
 mod respond;
 mod rfc7239;
