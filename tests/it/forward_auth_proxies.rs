@@ -65,6 +65,8 @@ fn hands_on_who_asks(stage: &Stage) {
         X-Auth-Assertion: a.b.c\r\nX.Auth.Roles: admin\r\n";
     assert_eq!(stage.ask(&get("/public/x", spoof)).status, 200);
     assert!(stage.seen().is_empty(), "{:?}", stage.seen());
+    let anonymous = stage.application.last();
+    assert_eq!((anonymous.field("cookie"), anonymous.field("authorization")), (None, None));
     for credentials in [user.bearer(), user.cookies()] {
         let answer =
             stage.ask(&get("/api/x?q=%2F&a=%61", &format!("{spoof}{credentials}Cookie: theme=dark\r\n")));
