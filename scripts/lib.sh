@@ -50,6 +50,12 @@ find_postgres() {
 # redis-server, where it is named or on the path. redis-cli, which makes the clusters of the tests, comes with it.
 find_redis() { command -v "${STAGEDOOR_TEST_REDIS:-redis-server}" && have redis-cli; }
 
+# Built in, or a module of its own as in Debian.
+have_nginx_stream() {
+    [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] ||
+        { PATH="$PATH:/usr/sbin" nginx -V 2>&1 || true; } | grep -Eq -- '--with-stream( |$)'
+}
+
 # PostgreSQL refuses to run as root.
 as_postgres() {
     if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
@@ -97,6 +103,9 @@ missing_to_test() {
     have "${STAGEDOOR_TEST_PROMTOOL:-promtool}" || echo prometheus
     find_postgres >/dev/null || echo postgresql
     have nginx || [ -x /usr/sbin/nginx ] || echo nginx-light
+    have_nginx_stream || echo libnginx-mod-stream
+    have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
+    have caddy || echo caddy
     find_redis >/dev/null || echo redis-server redis-tools
 }
 

@@ -105,6 +105,8 @@ impl Gateway {
             exchanges: exchanges.clone(),
             limits: settings.proxy.limits,
             trusted_proxies: settings.proxy.trusted_proxies.clone(),
+            forwarded: settings.proxy.forwarded,
+            proxy_protocol: settings.proxy.proxy_protocol,
             tls: tls.clone(),
         });
         let (feed, told) = feed(&settings, &store, &common, around, (&metrics, &exchanges, redis));

@@ -320,6 +320,8 @@ fn addresses() {
         (server("admin_listen: 127.0.0.1:8080"), "2:17 server.admin_listen: ", "also `server.listen`"),
         (server("auth_prefix: auth/"), "2:16 server.auth_prefix: ", "write /auth"),
         (server("trusted_proxies: [10.0.0.1/8]"), "2:21 server.trusted_proxies[0]: ", "write 10.0.0.0/8"),
+        (server("proxy_protocol: true"), "2:19 server.proxy_protocol: ", "in `server.trusted_proxies`"),
+        (server("forwarded: both"), "2:14 server.forwarded: ", "x-forwarded, forwarded"),
         (server("trusted_proxies: [0.0.0.0/0]"), "2:20 server.trusted_proxies: ", "whole Internet"),
         (
             BASE.replace("  public_url: https://events.example.org", "  threads: 2"),

@@ -61,7 +61,7 @@ impl Permit {
         let Some(caller) = &self.caller else { return };
         let upstream = &self.snapshot.upstreams()[self.upstream];
         // Room for these and for what the proxy adds, in one step.
-        headers.reserve(caller.values().len() + 5);
+        headers.reserve(caller.values().len() + 6);
         for (name, value) in upstream.names().iter().zip(caller.values()) {
             headers.insert(name.clone(), value.clone());
         }

@@ -18,6 +18,8 @@ pub struct Ctx {
     pub(super) id: RequestId,
     /// Whose it is.
     pub(super) client_ip: Option<ClientIp>,
+    /// The trusted proxies it came through, ours first.
+    pub(super) proxies: Vec<ClientIp>,
     /// The place of the rule that decided, from 1.
     pub(super) rule: Option<usize>,
     /// Leave to reach an upstream; without it no peer can be built.

@@ -19,10 +19,11 @@ use super::drain::Drain;
 use super::exchange::{self, Answer, Exchanges};
 use super::failure::refusal_of;
 use super::forward;
+use super::forwarded::Told;
 use super::head::{self, Client};
 use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
-use super::settings::Limits;
+use super::settings::{ForwardedFamily, Limits};
 use super::tls::Tls;
 use super::upstream::{Onward, UPGRADED_IDLE, Upstreams};
 use crate::gate::{Gate, HeadRefusal, Own, Permit, Refusal, Renewed, Verdict};
@@ -53,8 +54,12 @@ pub struct FrontParts {
     pub exchanges: Arc<Exchanges>,
     /// Limits on requests.
     pub limits: Limits,
-    /// Whose `X-Forwarded-*` count.
+    /// Who may say for whom a request or a connection is.
     pub trusted_proxies: Vec<IpNet>,
+    /// In which fields they say it.
+    pub forwarded: ForwardedFamily,
+    /// Whether connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// The listener with TLS; where there is one, the plain one only leads to it.
     pub tls: Option<Arc<Tls>>,
 }
@@ -68,9 +73,6 @@ pub struct Front {
 
 /// `X-Request-Id`.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 impl Front {
     /// Puts the proxy together.
@@ -87,8 +89,8 @@ impl Front {
     }
 
     /// Decides, refreshing once on the way where that helps.
-    async fn verdict(&self, session: &Session, ctx: &mut Ctx, ip: ClientIp) -> Verdict {
-        if self.parts.tls.is_some() && !head::is_private(session, &self.parts.trusted_proxies) {
+    async fn verdict(&self, session: &Session, ctx: &mut Ctx, (ip, private): (ClientIp, bool)) -> Verdict {
+        if self.parts.tls.is_some() && !private {
             return Verdict::Refuse(Refusal::Unencrypted);
         }
         let request = session.req_header();
@@ -164,13 +166,8 @@ impl Front {
     }
 
     fn describe_request(&self, ctx: &mut Ctx, host: Option<HeaderValue>, headers: &mut http::HeaderMap) {
-        if let Some(ip) = ctx.client_ip.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
-            headers.insert(FORWARDED_FOR, ip);
-        }
-        headers.insert(FORWARDED_PROTO, self.scheme.clone());
-        if let Some(host) = host {
-            headers.insert(FORWARDED_HOST, host);
-        }
+        let client = ctx.client_ip.unwrap_or(ClientIp::UNKNOWN);
+        Told { client, proxies: &ctx.proxies, scheme: &self.scheme, host }.put_into(headers);
         headers.insert(REQUEST_ID, ctx.id_value());
     }
 }
@@ -203,6 +200,7 @@ impl ProxyHttp for Front {
             now: self.parts.clock.now(),
             id: self.ids.next(),
             client_ip: None,
+            proxies: Vec::new(),
             rule: None,
             permit: None,
             onward: Onward::default(),
@@ -233,13 +231,14 @@ impl ProxyHttp for Front {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        let ip = head::client_ip(session, &self.parts.trusted_proxies);
-        ctx.client_ip = Some(ip);
-        if self.is_asked_about(session) {
+        let asked = self.is_asked_about(session);
+        let sender = self.sender(session, asked);
+        (ctx.client_ip, ctx.proxies) = (Some(sender.ip), sender.proxies);
+        if asked {
             self.say_whether(session, ctx).await?;
             return Ok(true);
         }
-        let refusal = match self.verdict(session, ctx, ip).await {
+        let refusal = match self.verdict(session, ctx, (sender.ip, sender.private)).await {
             // Another proxy reaches that application, and asks here before it does.
             Verdict::Allow(permit) if self.parts.upstreams.is_elsewhere(permit.upstream()) => {
                 Some(Refusal::NoRoute)

@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 
 use super::ctx::Ctx;
 use super::filter::{Front, answer_fields};
-use super::head::{is_trusted, peer};
+use super::forwarded::{is_trusted, peer};
 use super::respond::{self, Answer};
 use crate::gate::{ClientKind, HeadRefusal, Permit, Refusal, Renewed, RequestHead, Snapshot, Verdict, form};
 

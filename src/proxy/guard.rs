@@ -24,8 +24,9 @@ use super::ctx::RequestIds;
 use super::drain::Drain;
 use super::exchange::Exchanges;
 use super::filter::Front;
-use super::head::is_trusted;
+use super::forwarded::is_trusted;
 use super::http2::{Fault, Http2};
+use super::proxy_protocol;
 use super::respond;
 use super::settings::Limits;
 use super::strict;
@@ -55,6 +56,8 @@ pub struct Guard {
     metrics: Arc<Metrics>,
     ids: RequestIds,
     trusted: Vec<IpNet>,
+    /// Whether connections begin with a header of the PROXY protocol.
+    proxy_protocol: bool,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -79,6 +82,7 @@ impl Guard {
         let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
         let https = parts.gate.snapshot().settings().secure_cookies();
         let exchanges = parts.exchanges.clone();
+        let proxy_protocol = parts.proxy_protocol;
         let proxy = Arc::new(http_proxy(conf, front));
         let http2 =
             Http2 { proxy: proxy.clone(), exchanges: exchanges.clone(), limits, metrics: metrics.clone() };
@@ -94,7 +98,26 @@ impl Guard {
             metrics,
             ids,
             trusted,
+            proxy_protocol,
             open: Mutex::default(),
+        }
+    }
+
+    /// The connection with its client at the other end, where a load balancer has to say who that is. Before anything
+    /// is counted or answered; load balancers are trusted with as many connections as they like.
+    async fn introduced(&self, stream: Stream) -> Option<Stream> {
+        if !self.proxy_protocol {
+            return Some(stream);
+        }
+        let client_ip = peer(&stream).map(tracing::field::display);
+        match proxy_protocol::accept(stream, &self.trusted, self.limits.head_timeout).await {
+            Ok(stream) => stream,
+            Err(fault) => {
+                let (reason, status) = (fault.reason(), fault.status());
+                self.metrics.refused(reason, None, status);
+                tracing::info!(request_id = %self.ids.next(), reason, client_ip, "connection refused");
+                None
+            }
         }
     }
 
@@ -278,6 +301,7 @@ impl ServerApp for Guard {
         if self.drain.has_begun() {
             return None;
         }
+        let stream = self.introduced(stream).await?;
         let Some(_place) = self.enter(&stream) else {
             self.metrics.refused("too_many_connections", None, 503);
             let client_ip = peer(&stream).map(tracing::field::display);

@@ -1,11 +1,7 @@
-//! What the gate gets to see of a Pingora request, and who the client really is.
+//! What the gate gets to see of a Pingora request.
 
-use std::net::{IpAddr, SocketAddr};
-
-use http::{HeaderMap, HeaderValue};
-use ipnet::IpNet;
+use http::HeaderValue;
 use pingora::http::RequestHeader;
-use pingora::proxy::Session;
 
 use super::strict::is_length;
 use crate::gate::form::is_authority;
@@ -21,57 +17,6 @@ pub struct Client {
     pub user_agent: String,
     /// The request.
     pub request_id: RequestId,
-}
-
-/// The client's address: the peer's, or, when the peer is a trusted proxy, the right-most address in
-/// `X-Forwarded-For` that is not one.
-pub(super) fn client_ip(session: &Session, trusted: &[IpNet]) -> ClientIp {
-    let peer = peer(session);
-    if !is_trusted(peer, trusted) {
-        return peer;
-    }
-    forwarded_for(&session.req_header().headers, trusted).unwrap_or(peer)
-}
-
-/// Who is at the other end of the connection.
-pub(super) fn peer(session: &Session) -> ClientIp {
-    let peer = session.client_addr().and_then(|a| a.as_inet()).map(|a| ClientIp::new(a.ip()));
-    peer.unwrap_or(ClientIp::UNKNOWN)
-}
-
-/// Whether nobody on the way could read the request: it came by TLS, or from a proxy of ours that took care of that and
-/// does not say otherwise.
-pub(super) fn is_private(session: &Session, trusted: &[IpNet]) -> bool {
-    let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-    let said = || session.req_header().headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
-    encrypted || is_trusted(peer(session), trusted) && said() != Some(b"http")
-}
-
-/// Whether `ip` may speak for others.
-pub(super) fn is_trusted(ip: ClientIp, trusted: &[IpNet]) -> bool {
-    trusted.iter().any(|net| net.contains(&ip.addr()))
-}
-
-/// The right-most hop that is not trusted. A hop that cannot be read ends the search as an address that is on no list:
-/// falling back to the proxy's own would let its client pass for it.
-fn forwarded_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<ClientIp> {
-    let fields: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
-    let mut last = None;
-    for hop in fields.iter().rev().flat_map(|field| field.rsplit(|b| *b == b',')) {
-        let ip = read_hop(hop).unwrap_or(ClientIp::UNKNOWN);
-        last = Some(ip);
-        if ip == ClientIp::UNKNOWN || !is_trusted(ip, trusted) {
-            break;
-        }
-    }
-    last
-}
-
-/// `203.0.113.9`, `203.0.113.9:4711`, `2001:db8::9`, `[2001:db8::9]:4711`.
-fn read_hop(hop: &[u8]) -> Option<ClientIp> {
-    let text = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
-    let ip = text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|s| s.ip()));
-    ip.ok().map(ClientIp::new)
 }
 
 /// The gate's view of a request.
@@ -139,36 +84,4 @@ fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
         return malformed("host_twice");
     }
     if is_authority(host) { Ok(()) } else { malformed("host_malformed") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn client(fields: &[&[u8]]) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        for f in fields {
-            headers.append("x-forwarded-for", HeaderValue::from_bytes(f).unwrap());
-        }
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
-        forwarded_for(&headers, &trusted).map(|ip| ip.to_string())
-    }
-
-    #[test]
-    fn f_08_the_right_most_untrusted_hop_counts() {
-        assert_eq!(client(&[]), None);
-        assert_eq!(client(&[b"1.1.1.1, 203.0.113.9, 10.0.0.7"]).as_deref(), Some("203.0.113.9"));
-        assert_eq!(client(&[b"10.9.9.9", b"203.0.113.9"]).as_deref(), Some("203.0.113.9"));
-        assert_eq!(client(&[b"203.0.113.9:4711"]).as_deref(), Some("203.0.113.9"));
-        assert_eq!(client(&[b"[2001:db8::9]:4711"]).as_deref(), Some("2001:db8::9"));
-        assert_eq!(client(&[b"::ffff:203.0.113.9"]).as_deref(), Some("203.0.113.9"));
-    }
-
-    #[test]
-    fn f_05_an_unreadable_hop_never_passes_for_the_proxy() {
-        for last in [&b"\xe9"[..], b"a", b"", b"127.1", b"0x7f.1", b"unknown"] {
-            assert_eq!(client(&[b"10.0.0.8", last]).as_deref(), Some("0.0.0.0"), "{last:?}");
-        }
-        assert_eq!(client(&[b"\xe9, 203.0.113.9"]).as_deref(), Some("203.0.113.9"));
-    }
 }

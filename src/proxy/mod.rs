@@ -7,7 +7,8 @@
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `forward_auth`: the same question, asked by another proxy that forwards by itself
-//! - `head`: what the gate gets to see of a request, and who the client really is
+//! - `head`: what the gate gets to see of a request · `forwarded`: who the client really is, `rfc7239`: in the words of
+//!   that standard · `proxy_protocol`: the same, said of a whole connection
 //! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
@@ -23,12 +24,15 @@ mod failure;
 mod filter;
 mod forward;
 mod forward_auth;
+mod forwarded;
 mod frames;
 mod guard;
 mod head;
 mod http2;
+mod proxy_protocol;
 mod renewal;
 mod respond;
+mod rfc7239;
 mod settings;
 mod strict;
 mod sweep;
@@ -43,6 +47,8 @@ pub use guard::Guard;
 pub use head::Client;
 pub use renewal::{Renew, Renewal};
 pub use respond::Pages;
-pub use settings::{Balance, Health, Limits, Protocol, Server, Settings, TlsListener, Upstream, UpstreamTls};
+pub use settings::{
+    Balance, ForwardedFamily, Health, Limits, Protocol, Server, Settings, TlsListener, Upstream, UpstreamTls,
+};
 pub use tls::{CertificateError, Tls};
 pub use upstream::{BadAuthorities, Upstreams, WatchService};

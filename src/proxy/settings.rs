@@ -16,8 +16,12 @@ pub struct Settings {
     pub tls: Option<TlsListener>,
     /// Where the operator connects: metrics, health, reload, local mailbox.
     pub admin_listen: SocketAddr,
-    /// Whose `X-Forwarded-*` count.
+    /// Who may say for whom a request or a connection is.
     pub trusted_proxies: Vec<IpNet>,
+    /// In which fields they say it.
+    pub forwarded: ForwardedFamily,
+    /// Whether connections come from them alone, and begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Limits on what a client may send before any rule runs.
     pub limits: Limits,
     /// The applications behind the gateway.
@@ -28,6 +32,16 @@ pub struct Settings {
     pub h2c: bool,
     /// How long requests in flight may take to finish on SIGTERM.
     pub grace: Duration,
+}
+
+/// The fields in which a proxy says where a request comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ForwardedFamily {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// A listener for TLS.

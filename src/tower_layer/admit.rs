@@ -34,11 +34,12 @@ pub(super) fn admit<B>(
     Ok(())
 }
 
-/// The one address that the gateway names.
+/// The address that the gateway names first; behind it are proxies that it trusts.
 fn forwarded_for<B>(request: &Request<B>) -> Option<ClientIp> {
     let mut all = request.headers().get_all("x-forwarded-for").iter();
     let one = all.next().filter(|_| all.next().is_none())?;
-    one.to_str().ok()?.trim().parse().ok().map(ClientIp::new)
+    let client = one.to_str().ok()?.split(',').next()?;
+    client.trim().parse().ok().map(ClientIp::new)
 }
 
 /// Whether the request is the one the assertion is bound to; one without binding fits every request.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::flows_process::{Server, Site, eventually};
 use crate::smtp_stage::certificates;
 use crate::support::{RawClient, get};
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 server:
   listen: 127.0.0.1:PUBLIC
   admin_listen: 127.0.0.1:ADMIN
@@ -39,13 +39,13 @@ rules:
 "#;
 
 /// A gateway with TLS where other sites have their upstream, and the authority its certificates come from.
-struct Stage {
+pub struct Stage {
     site: Site,
     certificates: TempDir,
     _server: Server,
 }
 
-type Tls = StreamOwned<ClientConnection, TcpStream>;
+pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 impl Stage {
     fn new() -> Self {
@@ -57,7 +57,7 @@ impl Stage {
         Self::on(&CONFIG.replace("PATIENCE", time))
     }
 
-    fn on(config: &str) -> Self {
+    pub fn on(config: &str) -> Self {
         let (site, certificates) = (Site::with(&config.replace("PATIENCE", "10s")), certificates());
         show(&site, certificates.path(), "good");
         let mut command = site.command(&["serve"]);
@@ -70,13 +70,38 @@ impl Stage {
 
     /// A finished handshake with a client that speaks these protocols.
     fn connect(&self, alpn: &[&[u8]]) -> Result<Tls, String> {
+        self.handshake(TcpStream::connect(self.tls_address()).map_err(|e| e.to_string())?, alpn)
+    }
+
+    /// The same over a connection that is there.
+    pub fn handshake(&self, mut socket: TcpStream, alpn: &[&[u8]]) -> Result<Tls, String> {
         let mut client = client(self.certificates.path(), alpn);
-        let mut socket = TcpStream::connect(self.site.upstream()).map_err(|e| e.to_string())?;
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         while client.is_handshaking() {
             client.complete_io(&mut socket).map_err(|e| e.to_string())?;
         }
         Ok(StreamOwned::new(client, socket))
+    }
+
+    /// The same where the first packet begins with other bytes.
+    pub fn handshake_after(&self, bytes: &[u8]) -> Result<Tls, String> {
+        let mut client = client(self.certificates.path(), &[b"http/1.1"]);
+        let mut first = bytes.to_vec();
+        client.write_tls(&mut first).map_err(|e| e.to_string())?;
+        let mut socket = TcpStream::connect(self.tls_address()).map_err(|e| e.to_string())?;
+        socket.write_all(&first).map_err(|e| e.to_string())?;
+        while client.is_handshaking() {
+            client.complete_io(&mut socket).map_err(|e| e.to_string())?;
+        }
+        Ok(StreamOwned::new(client, socket))
+    }
+
+    pub fn tls_address(&self) -> SocketAddr {
+        self.site.upstream()
+    }
+
+    pub fn plain_address(&self) -> SocketAddr {
+        self.site.public()
     }
 
     /// One request on a connection of its own; status and the whole answer.
@@ -118,7 +143,7 @@ fn client(certificates: &Path, alpn: &[&[u8]]) -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
 }
 
-fn answer(tls: &mut Tls, request: &[u8]) -> (u16, String) {
+pub fn answer(tls: &mut Tls, request: &[u8]) -> (u16, String) {
     tls.write_all(request).unwrap();
     let mut bytes = Vec::new();
     // The server closes after `Connection: close`.
@@ -223,11 +248,18 @@ fn c_10_without_tls_browsers_are_led_on_and_programs_are_told() {
 
 /// A proxy of ours may speak plain to us, if it says that people spoke TLS to it, or says nothing.
 #[test]
-fn c_10_what_a_trusted_proxy_got_without_tls_is_led_on_as_well() {
+fn c_10_f_07_what_a_trusted_proxy_got_without_tls_is_led_on_as_well() {
     let stage = Stage::on(&CONFIG.replace("threads: 1", "threads: 1\n  trusted_proxies: [127.0.0.1]"));
-    for (proto, status) in
-        [("", 502), ("X-Forwarded-Proto: https\r\n", 502), ("X-Forwarded-Proto: http\r\n", 403)]
-    {
+    for (proto, status) in [
+        ("", 502),
+        ("X-Forwarded-Proto: https\r\n", 502),
+        ("X-Forwarded-Proto: http\r\n", 403),
+        ("X-Forwarded-Proto: javascript\r\n", 403),
+        ("X-Forwarded-Proto: evil\r\n", 403),
+        ("X-Forwarded-Proto: https, http\r\n", 403),
+        ("X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", 403),
+        ("X_Forwarded_Proto: https\r\nX-Forwarded-Proto: http\r\n", 403),
+    ] {
         let mut client = RawClient::connect(stage.site.public());
         client.send(page("/public/x", proto));
         assert_eq!(client.answer().expect("an answer").status, status, "{proto}");

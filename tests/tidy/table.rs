@@ -63,7 +63,7 @@ const CONFIG: &[&str] = &[
     "gate: AssertionMode IdentityNames Settings",
     "limiter: Quota Settings",
     "mail: Settings SmtpSettings TransportSettings",
-    "proxy: Balance Health Limits Protocol Server Settings TlsListener Upstream UpstreamTls",
+    "proxy: Balance ForwardedFamily Health Limits Protocol Server Settings TlsListener Upstream UpstreamTls",
     "shared: Settings",
     "store: PostgresSettings Settings",
     "token: Algorithm Rotation Settings",

@@ -63,6 +63,8 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
             tls: server.tls,
             admin_listen: server.admin_listen?,
             trusted_proxies: server.trusted_proxies,
+            forwarded: server.forwarded,
+            proxy_protocol: server.proxy_protocol,
             limits: server.limits,
             upstreams,
             threads: server.threads,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::config::raw::sections as s;
 use crate::config::raw::table::{Field, Table};
-use crate::proxy::{Limits, TlsListener};
+use crate::proxy::{ForwardedFamily, Limits, TlsListener};
 
 /// What `server` means; `None` where a problem was noted.
 pub(super) struct Server {
@@ -18,6 +18,8 @@ pub(super) struct Server {
     pub(super) public_url: Option<String>,
     pub(super) auth_prefix: Option<String>,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) forwarded: ForwardedFamily,
+    pub(super) proxy_protocol: bool,
     pub(super) threads: Option<usize>,
     pub(super) h2c: bool,
     pub(super) grace: Duration,
@@ -35,13 +37,19 @@ pub(super) fn read(root: &Table<'_>) -> Server {
             .at("public_url")
             .error("it is plain http, and there is a TLS listener", "write https://…, as people will see it");
     }
+    let trusted_proxies = trusted_proxies(&table);
     Server {
         listen,
         tls,
         admin_listen,
         public_url,
         auth_prefix: auth_prefix(&table),
-        trusted_proxies: trusted_proxies(&table),
+        proxy_protocol: proxy_protocol(&table, &trusted_proxies),
+        trusted_proxies,
+        forwarded: match table.choice("forwarded") {
+            "forwarded" => ForwardedFamily::Forwarded,
+            _ => ForwardedFamily::XForwarded,
+        },
         threads: table.number("threads").and_then(|n| usize::try_from(n).ok()),
         h2c: table.flag("h2c"),
         grace: table.duration("grace"),
@@ -99,6 +107,18 @@ fn trusted_proxies(table: &Table<'_>) -> Vec<IpNet> {
         );
     }
     nets
+}
+
+/// A header that anybody may send is nobody's word (F-09).
+fn proxy_protocol(table: &Table<'_>, trusted: &[IpNet]) -> bool {
+    let wanted = table.flag("proxy_protocol");
+    if wanted && trusted.is_empty() {
+        table.at("proxy_protocol").error(
+            "nobody is in `trusted_proxies`, so every connection would be refused",
+            "name the addresses of your load balancers in `server.trusted_proxies`",
+        );
+    }
+    wanted
 }
 
 fn public_url(table: &Table<'_>) -> Option<String> {

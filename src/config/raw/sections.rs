@@ -89,7 +89,24 @@ pub(in crate::config) static SERVER: Section = Section {
             "Scheme, host and port that people see. Mailed links and redirects start with it. Plain http only on localhost.",
         ),
         key("auth_prefix", Words, Text("/auth"), "Where Stagedoor's own pages live."),
-        key("trusted_proxies", Networks, Text("[]"), "Whose `X-Forwarded-*` headers count; none by default."),
+        key(
+            "trusted_proxies",
+            Networks,
+            Text("[]"),
+            "Addresses of proxies and load balancers of yours, which say who the client is; none by default.",
+        ),
+        key(
+            "forwarded",
+            Choice(&["x-forwarded", "forwarded"]),
+            Text("x-forwarded"),
+            "Where requests from `trusted_proxies` say it: in `X-Forwarded-For` and `-Proto`, or in `Forwarded` (RFC 7239). Only in the fields that your proxy writes itself: the others it passes on as its client sent them.",
+        ),
+        key(
+            "proxy_protocol",
+            Flag,
+            Text("false"),
+            "Whether connections begin with a header of the PROXY protocol (version 1 or 2) that says it. Then only `trusted_proxies` may connect.",
+        ),
         key("threads", Number(1, 1024), Nothing, "Threads that serve requests; null: one for each core."),
         key("h2c", Flag, Text("false"), "Whether clients may speak HTTP/2 without TLS by prior knowledge."),
         key(

@@ -37,6 +37,8 @@ pub struct TestApp {
     pub(super) unanswered: AtomicUsize,
     /// Whether other upstreams than the test's first one get requests, so that forwards cannot be counted there.
     pub(super) elsewhere: AtomicBool,
+    /// What connections begin with.
+    greeting: Vec<u8>,
     folder: TempDir,
 }
 
@@ -90,7 +92,7 @@ impl TestApp {
         let mut setup = Setup::default();
         choose(&mut setup);
         let (clock, manual) = setup.clock();
-        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, greeting) = (tempfile::tempdir().expect("a folder"), setup.greets_with());
         let settings = setup.settings(free_port(), upstream.address(), folder.path());
         let config = Some(folder.path().join(CONFIG));
         let around = Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), config };
@@ -118,6 +120,7 @@ impl TestApp {
             unanswered: AtomicUsize::new(0),
             elsewhere: AtomicBool::new(false),
             settings,
+            greeting,
             folder,
         };
         app.canary("password", PASSWORD);
@@ -206,7 +209,9 @@ impl TestApp {
 
     /// A fresh connection to the public listener.
     pub fn connect(&self) -> RawClient {
-        RawClient::connect(self.address())
+        let mut client = RawClient::connect(self.address());
+        client.send(&self.greeting);
+        client
     }
 
     /// Sends a request on a fresh connection and returns the answer, without any judgement.

@@ -109,12 +109,16 @@ fn judge(request: &Received, who: Option<&Person>, what: &str) {
         panic!("INV-2: {what:?} was forwarded, and read as {reading:?} it takes {need:?}: {shown}");
     }
     assert_identity(request, who, what);
-    for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"] {
+    for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-request-id"] {
         assert_eq!(request.all(name).len(), 1, "INV-3: {name} once, ours, after {what:?}: {shown}");
     }
     assert_eq!(request.field("x-forwarded-for").as_deref(), Some("127.0.0.1"), "{what:?}");
     assert_eq!(request.field("x-forwarded-proto").as_deref(), Some("http"), "{what:?}");
     assert_eq!(request.field("x-forwarded-host"), request.field("host"), "{what:?}");
+    let host = request.field("host").unwrap_or_default();
+    let quote = if host.contains([':', '[']) { "\"" } else { "" };
+    let forwarded = format!("for=127.0.0.1;host={quote}{host}{quote};proto=http");
+    assert_eq!(request.field("forwarded"), Some(forwarded), "{what:?}");
 }
 
 /// Every header whose folded name says who somebody is must be ours, once, and right.

@@ -11,7 +11,7 @@
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
 //! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
 //!   how they fared, `exchange`: a request that nobody waits for
-//! - `nginx`: another proxy in front
+//! - `front_proxy`: other proxies in front
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
@@ -20,12 +20,12 @@ mod browser;
 pub mod exchange;
 pub mod fault_proxy;
 pub mod flow;
+mod front_proxy;
 pub mod h2;
 pub mod journal;
 mod judge;
 mod load;
 mod load_report;
-mod nginx;
 mod node;
 mod parsers;
 mod people;
@@ -42,9 +42,9 @@ use std::time::Duration;
 pub use app::TestApp;
 pub use browser::Browser;
 pub use fault_proxy::{FaultProxy, Mode};
+pub use front_proxy::FrontProxy;
 pub use load::{Load, Tokens, tokens_in};
 pub use load_report::{Class, Report};
-pub use nginx::Nginx;
 pub use node::Node;
 pub use people::{PASSWORD, Person};
 pub use postgres::{Database, PostgresServer};

@@ -37,6 +37,7 @@ pub struct Setup {
     server: String,
     top: String,
     upstream: Option<SocketAddr>,
+    greeting: Vec<u8>,
     tweaks: Vec<Tweak>,
 }
 
@@ -83,6 +84,12 @@ impl Setup {
         self
     }
 
+    /// What every connection of [`TestApp::connect`](super::TestApp::connect) begins with.
+    pub fn greeting(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.greeting = bytes.as_ref().to_vec();
+        self
+    }
+
     /// One more top-level line, such as `lockout: { failures: 3 }`.
     pub fn top(&mut self, line: &str) -> &mut Self {
         self.top += &format!("{line}\n");
@@ -101,6 +108,10 @@ impl Setup {
         }
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(START)));
         (clock.clone(), Some(clock))
+    }
+
+    pub(super) fn greets_with(&self) -> Vec<u8> {
+        self.greeting.clone()
     }
 
     pub(super) fn settings(self, port: u16, own_upstream: SocketAddr, folder: &Path) -> Settings {

@@ -76,11 +76,32 @@ impl RawClient {
 
     /// The same where nobody may be there.
     pub fn try_connect(to: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(to)?;
+        Self::on(TcpStream::connect(to)?)
+    }
+
+    /// From another address of this machine: all of 127.0.0.0/8 is.
+    pub fn from(source: [u8; 4], to: SocketAddr) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+            socket.bind((source, 0).into()).expect("an address of this machine");
+            socket.connect(to).await.and_then(tokio::net::TcpStream::into_std)
+        });
+        let stream = stream.expect("somebody listens");
+        stream.set_nonblocking(false).expect("blocking");
+        Self::on(stream).expect("a client")
+    }
+
+    fn on(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
         Ok(Self { stream, pending: Vec::new() })
+    }
+
+    /// The socket itself, for what speaks TLS over it.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Sends; a peer that has closed already is no error, its answer may still be read.
