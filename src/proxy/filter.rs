@@ -372,6 +372,7 @@ impl ProxyHttp for Front {
         for cookie in ctx.cookies.drain(..) {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
+        respond::keep_encrypted(response, self.scheme == "https")?;
         response.insert_header(REQUEST_ID, ctx.id_value())
     }
 

@@ -199,6 +199,15 @@ pub(super) fn keep_private(response: &mut ResponseHeader) -> Result<()> {
     response.insert_header(header::CACHE_CONTROL, "private, no-store")
 }
 
+/// Where people come by https, an application's answer says so too; unless the application has said something itself.
+pub(super) fn keep_encrypted(response: &mut ResponseHeader, https: bool) -> Result<()> {
+    if !https || response.headers.contains_key(header::STRICT_TRANSPORT_SECURITY) {
+        return Ok(());
+    }
+    let (name, value) = hsts();
+    response.insert_header(name, value)
+}
+
 /// Whether a `Set-Cookie` value sets a cookie of ours.
 pub(super) fn sets_ours(cookie: &HeaderValue) -> bool {
     let text = String::from_utf8_lossy(cookie.as_bytes());

@@ -343,3 +343,16 @@ fn c_08_behind_https_every_answer_says_so() {
         assert!(id.is_some(), "INV-7: {what}: {}", answer.text());
     }
 }
+
+/// Also on hosts on which nobody signs in; what an application says about it itself stands.
+#[test]
+fn c_08_behind_https_an_applications_answers_say_so_once() {
+    let app = by_https();
+    let said = |path: &str| app.ask(get(path, "")).field("strict-transport-security").map(str::to_owned);
+    assert_eq!(said("/public/x").as_deref(), Some("max-age=31536000"));
+    let own = "HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=60\r\nContent-Length: 0\r\n\r\n";
+    app.upstream().canned("/public/own", own);
+    assert_eq!(said("/public/own").as_deref(), Some("max-age=60"));
+    let plain = TestApp::start();
+    assert_eq!(plain.ask(get("/public/x", "")).field("strict-transport-security"), None);
+}
