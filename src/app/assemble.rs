@@ -302,7 +302,8 @@ fn feed(
     around: &Surroundings,
     (metrics, exchanges, redis): (&Arc<Metrics>, &Arc<Exchanges>, Option<Redis>),
 ) -> (Option<Feed>, Option<Box<dyn Witness>>) {
-    if !shares_store(settings) {
+    // For some seconds of a hand-over two processes have the file.
+    if !shares_store(settings) && settings.proxy.upgrade_socket.is_none() {
         return (None, None);
     }
     let parts = feed::Parts {
