@@ -7,7 +7,7 @@
 //! - `operator`: the separate listener · `reload`: new rules · `watch`: when their files change · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
 //! - `feed`: what other nodes have ended
-//! - `counters`: limits and turns, over the shared Redis if there is one
+//! - `made`: a clock that cannot be right · `counters`: limits and turns, over the shared Redis if there is one
 //! - `mail_test`: one mail, sent at once · `schema`: the store brought up to date ·
 //!   `transfer`: the store moved or copied
 
@@ -22,6 +22,7 @@ mod hand_over;
 mod in_force;
 mod keys;
 mod live;
+mod made;
 mod mail_test;
 mod operator;
 mod own;
