@@ -11,7 +11,8 @@
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
 //! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
 //!   how they fared, `exchange`: a request that nobody waits for
-//! - `nginx`: another proxy in front
+//! - `steady`: requests that must all be answered while gateways come and go
+//! - `nginx`, `haproxy`: other proxies in front
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
@@ -21,6 +22,7 @@ pub mod exchange;
 pub mod fault_proxy;
 pub mod flow;
 pub mod h2;
+mod haproxy;
 mod judge;
 mod load;
 mod load_report;
@@ -32,6 +34,7 @@ mod postgres;
 mod redis;
 mod reference;
 mod setup;
+mod steady;
 mod upstream;
 mod websocket;
 mod wire;
@@ -41,6 +44,7 @@ use std::time::Duration;
 pub use app::TestApp;
 pub use browser::Browser;
 pub use fault_proxy::{FaultProxy, Mode};
+pub use haproxy::Haproxy;
 pub use load::{Load, Tokens, tokens_in};
 pub use load_report::{Class, Report};
 pub use nginx::Nginx;
@@ -49,6 +53,7 @@ pub use people::{PASSWORD, Person};
 pub use postgres::{Database, PostgresServer};
 pub use redis::RedisServer;
 pub use setup::Setup;
+pub use steady::{Ask, Fared, Steady};
 pub use upstream::{Next, Received, Upstream};
 pub use websocket::{client_frame, server_frame};
 pub use wire::{Answer, RawClient, Silence, get, request};
