@@ -56,7 +56,9 @@ pub enum StartError {
     #[error("{0}")]
     HandOver(#[from] HandOverError),
     /// The clock cannot be right.
-    #[error("the clock says {now}, and this program was made on {made}: set the clock, tokens and sessions live by it")]
+    #[error(
+        "the clock says {now}, and this program was made on {made}: set the clock, tokens and sessions live by it"
+    )]
     Clock {
         /// What the clock says.
         now: Timestamp,

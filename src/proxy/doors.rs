@@ -38,8 +38,7 @@ impl Doors {
     /// When the system has no descriptor left.
     pub fn new(guard: Guard, drain: Arc<Drain>, listeners: Vec<TcpListener>) -> std::io::Result<Self> {
         let guard = Arc::new(guard);
-        let mut service =
-            listening::Service::new("stagedoor".into(), Entrance(guard.clone(), drain.clone()));
+        let mut service = listening::Service::new("stagedoor".into(), Entrance(guard.clone(), drain.clone()));
         let mut fds = Fds::new();
         for listener in &listeners {
             let address = listener.local_addr()?.to_string();

@@ -108,7 +108,10 @@ impl Feed {
         let common = self.common.clone();
         async move {
             if let Err(why) = common.take_over_from(common.clock.now()).await {
-                tracing::warn!(error = why, "the store does not tell which sign-ins have ended, it is asked again");
+                tracing::warn!(
+                    error = why,
+                    "the store does not tell which sign-ins have ended, it is asked again"
+                );
             }
         }
     }

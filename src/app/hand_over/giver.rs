@@ -37,7 +37,9 @@ pub(in crate::app) fn offer(socket: &Path, held: Held, drain: Arc<Drain>) -> Res
 /// One conversation. After it the other process accepts, or nothing has changed.
 fn hand_over(mut line: UnixStream, held: &Held, drain: &Drain) -> Result<(), String> {
     let talk = |e: std::io::Error| e.to_string();
-    line.set_read_timeout(Some(PATIENCE)).and_then(|()| line.set_write_timeout(Some(PATIENCE))).map_err(talk)?;
+    line.set_read_timeout(Some(PATIENCE))
+        .and_then(|()| line.set_write_timeout(Some(PATIENCE)))
+        .map_err(talk)?;
     if hear(&line).map_err(talk)? != HELLO {
         let _ = line.write_all(b"this process is of another version\n");
         return Err("it is of another version".to_owned());

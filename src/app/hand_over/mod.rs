@@ -71,7 +71,9 @@ pub enum HandOverError {
     #[error("there is no `server.upgrade_socket`; set it, restart once, and hand over from then on")]
     NoSocket,
     /// Others could get at the listeners.
-    #[error("{0}: others may enter this folder, and whoever reaches the socket in it gets the listeners; run: chmod 700 {0}")]
+    #[error(
+        "{0}: others may enter this folder, and whoever reaches the socket in it gets the listeners; run: chmod 700 {0}"
+    )]
     Open(String),
     /// Nobody is there.
     #[error("no process hands over at {0}: {1}; start without --upgrade")]

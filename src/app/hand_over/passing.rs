@@ -36,8 +36,7 @@ pub(super) fn receive(line: &UnixStream) -> Result<Vec<(Door, TcpListener)>> {
     let mut rights = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0; BYTES];
     // Not to be inherited by programs that this one starts.
-    let message =
-        recvmsg(line, &mut [IoSliceMut::new(&mut bytes)], &mut rights, RecvFlags::CMSG_CLOEXEC)?;
+    let message = recvmsg(line, &mut [IoSliceMut::new(&mut bytes)], &mut rights, RecvFlags::CMSG_CLOEXEC)?;
     let sockets: Vec<OwnedFd> = rights
         .drain()
         .filter_map(|part| match part {
