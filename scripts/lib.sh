@@ -106,6 +106,7 @@ missing_to_test() {
     have_nginx_stream || echo libnginx-mod-stream
     have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
     have caddy || echo caddy
+    have faketime || echo faketime
     find_redis >/dev/null || echo redis-server redis-tools
 }
 

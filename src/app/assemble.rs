@@ -12,10 +12,11 @@ use super::counters::{self, Counters};
 use super::cutting::{self, Cutting};
 use super::events::Counted;
 use super::feed::{self, Feed};
-use super::gauges::Gauges;
+use super::gauges::{Gauges, Off};
 use super::in_force::InForce;
 use super::keys::KeyKeeper;
 use super::live::{Live, LiveKeys};
+use super::made;
 use super::own::OwnRouter;
 use super::reload::{self, Common, Reloader};
 use super::renew::Refresher;
@@ -129,6 +130,7 @@ impl Gateway {
             tls: tls.clone(),
             metrics: metrics.clone(),
             clock: around.clock.clone(),
+            off: Off::default(),
         };
         let jobs = jobs.and(KeyRotation(keys.clone())).and(KeyWatch(keys)).and(gauges);
         metrics.reloaded(true, around.clock.now().secs());
@@ -247,6 +249,7 @@ fn foundation(
     around: &Surroundings,
     metrics: &Arc<Metrics>,
 ) -> Result<Foundation, StartError> {
+    made::before(&*around.clock)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("stagedoor-tasks")
@@ -304,7 +307,8 @@ fn feed(
     around: &Surroundings,
     (metrics, exchanges, redis): (&Arc<Metrics>, &Arc<Exchanges>, Option<Redis>),
 ) -> (Option<Feed>, Option<Box<dyn Witness>>) {
-    if !shares_store(settings) {
+    // For some seconds of a hand-over two processes have the file.
+    if !shares_store(settings) && settings.proxy.upgrade_socket.is_none() {
         return (None, None);
     }
     let parts = feed::Parts {

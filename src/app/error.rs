@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
+use super::hand_over::HandOverError;
 use crate::config::SecretError;
 use crate::mail::MailError;
+use crate::model::Timestamp;
 use crate::proxy::{BadAuthorities, CertificateError};
 use crate::shared::{Evicts, Unusable};
 use crate::store::StoreError;
@@ -49,6 +51,19 @@ pub enum StartError {
         address: SocketAddr,
         /// What the system says.
         cause: std::io::Error,
+    },
+    /// The listeners of another process, or ours for the next.
+    #[error("{0}")]
+    HandOver(#[from] HandOverError),
+    /// The clock cannot be right.
+    #[error(
+        "the clock says {now}, and this program was made on {made}: set the clock, tokens and sessions live by it"
+    )]
+    Clock {
+        /// What the clock says.
+        now: Timestamp,
+        /// When it was later than that.
+        made: Timestamp,
     },
     /// The system refused something basic.
     #[error("{0}")]

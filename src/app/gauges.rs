@@ -1,6 +1,7 @@
 //! Levels that somebody has to look at: a task does, so that a scrape waits for nobody.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +23,47 @@ pub(super) struct Gauges {
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) off: Off,
+}
+
+/// What is wrong with the clock, as far as it was said already.
+#[derive(Default)]
+pub(super) struct Off {
+    ahead: AtomicBool,
+    skew: AtomicBool,
+}
+
+/// A clock that is further off is worth a line.
+const OFF: Duration = Duration::from_secs(5);
+
+impl Gauges {
+    /// Each fault is one line when it begins.
+    async fn look_at_the_clock(&self) -> Result<(), String> {
+        let ahead = self.clock.ahead();
+        self.metrics.level(Level::ClockAhead, ahead.as_secs());
+        // A little less than what counts: the time comes nearer by itself.
+        let far = ahead >= OFF.mul_f32(0.9);
+        if far && !self.off.ahead.swap(far, Ordering::Relaxed) {
+            let secs = ahead.as_secs();
+            tracing::warn!(
+                secs,
+                "the clock was set back; the gateway goes on from the time it had, a restart follows the clock"
+            );
+        }
+        self.off.ahead.store(far, Ordering::Relaxed);
+        let skew = self.store.skew(self.clock.now()).await.map_err(|e| e.to_string())?;
+        self.metrics.level(Level::ClockSkew, skew.as_secs());
+        let far = skew >= OFF;
+        if far && !self.off.skew.swap(far, Ordering::Relaxed) {
+            let secs = skew.as_secs();
+            tracing::warn!(
+                secs,
+                "the clock of this machine is not that of the database: its tokens may be refused elsewhere"
+            );
+        }
+        self.off.skew.store(far, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -58,6 +100,7 @@ impl Job for Gauges {
             }
         }
         self.metrics.measure_process();
+        self.look_at_the_clock().await?;
         let now = self.clock.now();
         let sessions = self.store.count_sessions(now).await.map_err(|e| e.to_string())?;
         set(Level::Sessions, sessions);

@@ -1,6 +1,6 @@
 //! The operators' listener: metrics, health, reload, the local mailbox.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// Whether requests may come: what a valid token needs is in memory, so only the end of the process matters.
 pub(super) fn proxies(drain: Arc<Drain>) -> Ready {
-    Arc::new(move || if drain.has_begun() { Err("stopping".into()) } else { Ok(()) })
+    Arc::new(move || if drain.is_leaving() { Err("stopping".into()) } else { Ok(()) })
 }
 
 /// Whether people can sign in, register and refresh as well: the store answers. A task finds out, pages only look.
@@ -63,25 +63,26 @@ pub(super) fn serves_accounts(store: Store, drain: Arc<Drain>, tasks: &Runtime) 
     Arc::new(move || proxies().and_then(|()| state.borrow().clone()))
 }
 
-/// Serves until `stop` turns true.
-pub(super) async fn serve(listener: TcpListener, state: AdminState, mut stop: watch::Receiver<bool>) {
+/// Serves until `stop` turns true, or another process has taken over.
+pub(super) async fn serve(
+    listener: TcpListener,
+    state: AdminState,
+    drain: Arc<Drain>,
+    mut stop: watch::Receiver<bool>,
+) {
     let served = async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let router = admin_router(state);
         axum::serve(listener, router)
             .with_graceful_shutdown(async move {
-                let _ = stop.wait_for(|stop| *stop).await;
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => {}
+                    () = drain.handed_over() => {}
+                }
             })
             .await
     };
     if let Err(e) = served.await {
         tracing::error!(error = %e, "the operators' listener failed");
     }
-}
-
-/// A listener on `address`, ready to be handed to the runtime.
-pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

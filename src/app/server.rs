@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
-use pingora::services::listening::Service;
-use tokio::signal::unix::{SignalKind, signal};
+use pingora::server::{RunArgs, Server};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::feed::Feed;
+use super::hand_over::{self, Door, HandOverError, Held, Taken};
+use super::signals::{Signals, Stop};
 use super::{Gateway, StartError, operator, watch as files};
 use crate::gate::Gate;
 use crate::mail::Mailbox;
 use crate::metrics::Metrics;
-use crate::proxy::{Drain, Exchanges, Guard, Settings};
+use crate::proxy::{Doors, Exchanges, Guard, Settings};
 use crate::web::AdminState;
 
 /// How long runtimes may take to end after the grace period.
@@ -66,15 +66,48 @@ impl Drop for Running {
 }
 
 impl Gateway {
-    /// Serves until SIGTERM (finishing requests in flight, within the grace period) or SIGINT (at once).
+    /// Serves until SIGTERM (finishing requests in flight, within the grace period), SIGINT (at once), or until another
+    /// process has taken over.
     ///
     /// # Errors
     /// [`StartError::Listen`] when an address is taken.
     pub fn run(self, ready: impl FnOnce(SocketAddr, SocketAddr)) -> Result<(), StartError> {
+        self.serve(None, ready)
+    }
+
+    /// The same on the listeners of the running process, which then finishes what it has begun and ends. Until that
+    /// moment it serves, whatever happens here.
+    ///
+    /// # Errors
+    /// [`StartError::HandOver`] when there is nobody to take over from; [`StartError::Listen`] as before.
+    pub fn take_over(self, ready: impl FnOnce(SocketAddr, SocketAddr)) -> Result<(), StartError> {
+        let socket = self.settings.proxy.upgrade_socket.as_deref().ok_or(HandOverError::NoSocket)?;
+        let taken = Taken::ask(socket)?;
+        self.serve(Some(taken), ready)
+    }
+
+    fn serve(
+        self,
+        mut taken: Option<Taken>,
+        ready: impl FnOnce(SocketAddr, SocketAddr),
+    ) -> Result<(), StartError> {
         let (stop, stopped) = watch::channel(false);
-        let signals = Signals { drain: self.drain.clone(), grace: self.settings.proxy.grace };
-        let reloader = self.reloader.clone();
-        let (server, public, admin, gateway) = self.listen(&stopped)?;
+        let (drain, held) = (self.drain.clone(), Held::default());
+        let Settings { grace, drain_delay: delay, ref upgrade_socket, .. } = self.settings.proxy;
+        let signals = Signals { drain: drain.clone(), held: held.clone(), delay, grace };
+        let (socket, reloader, catch_up) =
+            (upgrade_socket.clone(), self.reloader.clone(), self.feed.as_ref().map(Feed::catch_up));
+        let (server, public, admin, gateway) = self.listen(&stopped, &mut taken, &held)?;
+        if let Some(taken) = taken {
+            taken.finish()?;
+            // What the other process has ended since ours read everything.
+            if let Some(catch_up) = catch_up {
+                gateway.runtime.block_on(catch_up);
+            }
+        }
+        if let Some(socket) = socket {
+            hand_over::offer(&socket, held, drain)?;
+        }
         if let Some(reloader) = reloader {
             gateway.runtime.spawn(files::on_hangup(reloader));
         }
@@ -92,7 +125,7 @@ impl Gateway {
     pub fn start(self) -> Result<Running, StartError> {
         let (stop, stopped) = watch::channel(false);
         let mailbox = self.mailbox().cloned();
-        let (server, public, admin, gateway) = self.listen(&stopped)?;
+        let (server, public, admin, gateway) = self.listen(&stopped, &mut None, &Held::default())?;
         let thread = thread::Builder::new().name("stagedoor".into()).spawn(move || {
             server.run(RunArgs { shutdown_signal: Box::new(Stop(stopped)) });
             gateway.end();
@@ -104,27 +137,34 @@ impl Gateway {
     fn listen(
         self,
         stopped: &watch::Receiver<bool>,
+        taken: &mut Option<Taken>,
+        held: &Held,
     ) -> Result<(Server, SocketAddr, SocketAddr, Background), StartError> {
-        let admin_wanted = self.settings.proxy.admin_listen;
-        let listener = operator::bind(admin_wanted)
-            .map_err(|cause| StartError::Listen { address: admin_wanted, cause })?;
-        let admin = listener.local_addr()?;
-        let public = free_address(self.settings.proxy.listen)?;
+        let Settings { listen, ref tls, admin_listen, ref upgrade_socket, .. } = self.settings.proxy;
+        let mut open = |door, address| {
+            let found = taken.as_mut().and_then(|taken| taken.listener(door, address));
+            let listener = found.map_or_else(|| bind(address), Ok)?;
+            if upgrade_socket.is_some() {
+                held.keep(door, &listener)?;
+            }
+            Ok::<_, StartError>(listener)
+        };
+        let listener = open(Door::Admin, admin_listen)?;
+        let mut doors = vec![open(Door::Public, listen)?];
+        if let Some(tls) = tls {
+            doors.push(open(Door::Tls, tls.listen)?);
+        }
+        let (admin, public) = (listener.local_addr()?, doors[0].local_addr()?);
         let state = self.admin_state(admin);
         let mut server = server(&self.settings.proxy);
         let conf = server.configuration.clone();
         let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c);
-        let mut service = Service::new("stagedoor".into(), guard);
-        service.add_tcp(&public.to_string());
-        if let Some(tls) = &self.settings.proxy.tls {
-            service.add_tcp(&free_address(tls.listen)?.to_string());
-        }
-        server.add_service(service);
+        server.add_service(Doors::new(guard, self.drain.clone(), doors)?);
         if let Some(watch) = self.watch {
             server.add_service(watch);
         }
         self.runtime.spawn(sweep(self.exchanges, self.gate, self.metrics.clone(), stopped.clone()));
-        self.runtime.spawn(operator::serve(listener, state, stopped.clone()));
+        self.runtime.spawn(operator::serve(listener, state, self.drain.clone(), stopped.clone()));
         let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);
         let feed = self.feed.map(|feed| self.runtime.spawn(feed.run(stopped.clone())));
         let (for_worker, for_jobs) = (stopped.clone(), stopped.clone());
@@ -217,12 +257,14 @@ fn server(settings: &Settings) -> Server {
     server
 }
 
-/// The address with its port filled in. Pingora would retry for half a minute on a taken address, and then go on
-/// without a listener; so it is tried here first.
-fn free_address(wanted: SocketAddr) -> Result<SocketAddr, StartError> {
-    let listener =
-        TcpListener::bind(wanted).map_err(|cause| StartError::Listen { address: wanted, cause })?;
-    Ok(listener.local_addr()?)
+/// A listener on `address`; the public ones are handed to Pingora, which would retry for half a minute on a taken
+/// address and then go on without.
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|cause| StartError::Listen { address, cause })
 }
 
 /// Pingora does not tell when it listens; connecting does.
@@ -237,45 +279,4 @@ fn wait_until_open(address: SocketAddr) -> Result<(), StartError> {
     }
     let cause = last.unwrap_or_else(|| std::io::ErrorKind::TimedOut.into());
     Err(StartError::Listen { address, cause })
-}
-
-/// The signals of the process.
-struct Signals {
-    drain: Arc<Drain>,
-    grace: Duration,
-}
-
-#[async_trait]
-impl ShutdownSignalWatch for Signals {
-    async fn recv(&self) -> ShutdownSignal {
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            tracing::error!("signals cannot be received; only SIGKILL will stop this process");
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => return ShutdownSignal::FastShutdown,
-        }
-        tracing::info!(grace_secs = self.grace.as_secs(), "stopping: finishing requests in flight");
-        self.drain.begin();
-        tokio::select! {
-            () = self.drain.finished() => {}
-            () = tokio::time::sleep(self.grace) => tracing::warn!("the grace period is over, requests are cut off"),
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-        ShutdownSignal::FastShutdown
-    }
-}
-
-/// A stop that comes from inside the process.
-struct Stop(watch::Receiver<bool>);
-
-#[async_trait]
-impl ShutdownSignalWatch for Stop {
-    async fn recv(&self) -> ShutdownSignal {
-        let _ = self.0.clone().wait_for(|stop| *stop).await;
-        ShutdownSignal::FastShutdown
-    }
 }

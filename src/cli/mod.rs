@@ -37,7 +37,7 @@ enum Command {
     /// Run the gateway.
     ///
     /// SIGTERM finishes the requests in flight, SIGINT stops at once. Example: stagedoor serve --config config.yaml
-    Serve,
+    Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
@@ -62,7 +62,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let code = match &cli.command {
-        Command::Serve => serve::run(&cli.config),
+        Command::Serve(args) => serve::run(&cli.config, args),
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(&cli.config, args),
         Command::Explain(args) => explain::run(&cli.config, args),

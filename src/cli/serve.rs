@@ -1,13 +1,24 @@
 //! `stagedoor serve`: the gateway.
 
+use std::net::SocketAddr;
 use std::path::Path;
+
+use clap::Args;
 
 use super::{failed, logging, surroundings};
 use crate::app::Gateway;
 use crate::config;
 
+/// How to serve.
+#[derive(Args, Debug)]
+pub(super) struct ServeArgs {
+    /// Take the listeners over from the process that runs, at `server.upgrade_socket`; it then ends by itself.
+    #[arg(long)]
+    upgrade: bool,
+}
+
 /// Loads, assembles, serves until a signal.
-pub(super) fn run(path: &Path) -> i32 {
+pub(super) fn run(path: &Path, args: &ServeArgs) -> i32 {
     let (settings, report) = config::load_with_report(path);
     if !report.problems().is_empty() {
         eprintln!("{report}");
@@ -23,13 +34,14 @@ pub(super) fn run(path: &Path) -> i32 {
         Ok(link) => link,
         Err(e) => return failed(&e),
     };
-    let served = gateway.run(|public, admin| {
+    let ready = |public: SocketAddr, admin: SocketAddr| {
         tracing::info!(listen = %public, admin_listen = %admin, public_url, "gateway is ready");
         // Not into the log: logs are collected, and this makes an admin.
         if let Some(link) = first {
             println!("There is no administrator yet. Make the first one here, once:\n  {}", link.expose());
         }
-    });
+    };
+    let served = if args.upgrade { gateway.take_over(ready) } else { gateway.run(ready) };
     match served {
         Ok(()) => 0,
         Err(e) => failed(&e),

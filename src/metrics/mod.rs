@@ -2,12 +2,15 @@
 //! sets or from the configuration: no person, path or address is ever one (D-12). What has to be asked for (sessions,
 //! queues, memory) is a gauge that a task sets; a scrape asks nobody.
 //!
+//! - `level`: what is looked at from time to time · `panics`: faults of the program
 //! - `make`: one line for each kind of metric · `process`: what the system says about this process
 //! - `shared`: how the shared Redis does · `feed`: how news of ended sign-ins travels
 //! - `upstream`: the counters of one upstream
 
 mod feed;
+mod level;
 mod make;
+mod panics;
 mod process;
 mod shared;
 #[cfg(test)]
@@ -16,7 +19,7 @@ mod upstream;
 
 pub use upstream::{Trouble, UpstreamMetrics};
 
-use std::sync::{Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use prometheus::{
@@ -24,7 +27,9 @@ use prometheus::{
 };
 
 use feed::Feed;
+pub use level::Level;
 use make::{Make, RARE, SHORT};
+use panics::PANICS;
 use shared::RedisMetrics;
 
 /// The counters of one process.
@@ -67,44 +72,6 @@ pub struct Metrics {
 /// Gauges without labels, in the order of [`Level`].
 struct Levels([IntGauge; Level::ALL.len()]);
 
-/// What is measured from time to time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Level {
-    /// Sign-ins that are alive.
-    Sessions,
-    /// Revocations held in memory.
-    Revocations,
-    /// Mails that wait to be sent.
-    MailsWaiting,
-    /// Age of the oldest of them, in seconds.
-    MailsAge,
-    /// Mails that were given up and are still kept.
-    MailsDead,
-    /// Passwords that wait to be hashed.
-    HashesWaiting,
-    /// Passwords that are being hashed.
-    HashesRunning,
-    /// When the certificate of the TLS listener expires, in seconds since 1970.
-    CertificateExpires,
-}
-
-impl Level {
-    const ALL: [(Self, &'static str, &'static str); 8] = [
-        (Self::Sessions, "stagedoor_sessions_active", "Sign-ins that are alive."),
-        (Self::Revocations, "stagedoor_revocations_held", "Revocations that are held in memory."),
-        (Self::MailsWaiting, "stagedoor_mail_queue_length", "Mails that wait to be sent."),
-        (Self::MailsAge, "stagedoor_mail_queue_age_seconds", "Age of the oldest mail that waits."),
-        (Self::MailsDead, "stagedoor_mail_dead", "Mails that were given up and are still kept."),
-        (Self::HashesWaiting, "stagedoor_hash_queue_length", "Passwords that wait to be hashed."),
-        (Self::HashesRunning, "stagedoor_hash_running", "Passwords that are being hashed."),
-        (
-            Self::CertificateExpires,
-            "stagedoor_certificate_expires_seconds",
-            "When the certificate of the TLS listener expires, in seconds since 1970; 0: there is none.",
-        ),
-    ];
-}
-
 struct Process {
     cpu: Counter,
     memory: IntGauge,
@@ -116,13 +83,6 @@ struct Process {
 /// For so many rules the counters are found without a look-up: every proxied request counts.
 const AT_HAND: usize = 1024;
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-
-/// Panics of the whole process; a hook cannot belong to one gateway.
-static PANICS: std::sync::LazyLock<IntCounter> = std::sync::LazyLock::new(|| {
-    IntCounter::new("stagedoor_panics_total", "Panics, caught or not; each is a fault in the program.")
-        .expect("a valid name")
-});
-static HOOK: Once = Once::new();
 
 fn class(status: u16) -> usize {
     usize::from(status / 100).clamp(1, 5) - 1
@@ -223,15 +183,10 @@ impl Metrics {
         metrics
     }
 
-    /// From now on panics anywhere in this process are counted, and reported as before.
+    /// From now on panics anywhere in this process are counted, and are one line in the log; where there is none, they
+    /// are reported as before.
     pub fn count_panics() {
-        HOOK.call_once(|| {
-            let usual = std::panic::take_hook();
-            std::panic::set_hook(Box::new(move |info| {
-                PANICS.inc();
-                usual(info);
-            }));
-        });
+        panics::count();
     }
 
     /// An upstream's answer was passed on; `rule` is the place of the rule that let the request through, from 1.

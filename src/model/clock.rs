@@ -75,12 +75,48 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time since some fixed point that never goes back, for limits and time-outs.
     fn monotonic(&self) -> Duration;
+
+    /// How far [`Clock::now`] is ahead of the machine's clock, because that was set back.
+    fn ahead(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// How far the time may go back. Tokens are read with the same leeway, so nothing that was over begins anew.
+const BACK_MS: i64 = 5_000;
+/// The time approaches a clock that was set back by one part in so many: it goes on, a little slower.
+const SLOWER: i64 = 1_000;
+
+/// Wall-clock time that goes on when the machine's clock is set back: what has expired stays expired. It follows every
+/// clock that is set forward, because sleep and pauses look the same.
+#[derive(Debug)]
+struct Steady {
+    /// The highest that wall clock minus monotonic clock has been, in ms, plus what has been approached since the start.
+    highest: AtomicI64,
+}
+
+impl Steady {
+    const fn new() -> Self {
+        Self { highest: AtomicI64::new(i64::MIN) }
+    }
+
+    /// The time, when the machine's two clocks show this many ms.
+    fn show(&self, wall: i64, mono: i64) -> i64 {
+        let approached = mono / SLOWER;
+        let here = wall - mono + approached;
+        let mut highest = self.highest.load(Ordering::Relaxed);
+        if here > highest {
+            highest = self.highest.fetch_max(here, Ordering::Relaxed).max(here);
+        }
+        wall.max(highest - approached + mono - BACK_MS)
+    }
 }
 
 /// The machine's clock. The one place that may read it.
 #[derive(Debug)]
 pub struct SystemClock {
     start: Instant,
+    steady: Steady,
 }
 
 impl SystemClock {
@@ -88,7 +124,7 @@ impl SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one home of the system clock")]
     #[must_use]
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self { start: Instant::now(), steady: Steady::new() }
     }
 }
 
@@ -98,11 +134,21 @@ impl Default for SystemClock {
     }
 }
 
+/// What the machine's clock shows, in ms since 1970.
+#[expect(clippy::disallowed_methods, reason = "the one home of the system clock")]
+fn wall() -> i64 {
+    let d = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+}
+
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one home of the system clock")]
     fn now(&self) -> Timestamp {
-        let d = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+        let mono = i64::try_from(self.monotonic().as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.steady.show(wall(), mono))
+    }
+
+    fn ahead(&self) -> Duration {
+        self.now().since(Timestamp(wall()))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one home of the system clock")]
@@ -140,5 +186,46 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.mono_ms.load(Ordering::SeqCst)).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+    const START: i64 = 1_795_000_000_000;
+
+    #[test]
+    fn the_time_follows_a_clock_that_goes_right_or_is_set_forward() {
+        let steady = Steady::new();
+        for s in 0..10_000 {
+            assert_eq!(steady.show(START + s * 1000, s * 1000), START + s * 1000);
+        }
+        assert_eq!(steady.show(START + DAY, 10_000_000), START + DAY, "it slept");
+    }
+
+    #[test]
+    fn case_5_10_a_clock_that_is_set_back_revives_nothing() {
+        let steady = Steady::new();
+        assert_eq!(steady.show(START, 0), START);
+        assert_eq!(steady.show(START - 2_000, 0), START - 2_000, "within what tokens are read with");
+        assert_eq!(steady.show(START - DAY, 0), START - BACK_MS, "it was a day");
+        let mut before = START - BACK_MS;
+        for s in 1..100_000 {
+            let now = steady.show(START - DAY + s * 1000, s * 1000);
+            assert!((999..=1000).contains(&(now - before)), "it goes on: {s}");
+            before = now;
+        }
+        let ahead = before - (START - DAY + 99_999_000);
+        assert_eq!(ahead, DAY - BACK_MS - 99_999, "and comes nearer by a thousandth");
+        let right = START + 100_000_000;
+        assert_eq!(steady.show(right, 100_000_000), right, "the clock is right again");
+    }
+
+    #[test]
+    fn the_system_clock_is_not_ahead_of_itself() {
+        let clock = SystemClock::new();
+        assert!(clock.now() > Timestamp::from_millis(START) && clock.ahead() < Duration::from_secs(1));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 
-use super::drain::InFlight;
+use super::drain::Served;
 use super::sweep::SoFar;
 use super::upstream::Onward;
 use crate::gate::{Permit, Refusal};
@@ -39,7 +39,7 @@ pub struct Ctx {
     /// What had happened to tokens and rules before the gate was asked.
     pub(super) news: SoFar,
     /// Keeps the gateway from stopping before the request is finished.
-    pub(super) _in_flight: InFlight,
+    pub(super) _in_flight: Served,
 }
 
 impl Ctx {

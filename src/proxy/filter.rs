@@ -120,6 +120,7 @@ impl Front {
             ctx.cookies.clear();
             ctx.unsettled = None;
         }
+        self.parts.drain.part_ways(session);
         self.settle(session, ctx).await;
         bridge::write(session, response, &answer_fields(ctx)).await?;
         Ok(None)
@@ -218,9 +219,7 @@ impl ProxyHttp for Front {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<()> {
-        if self.parts.drain.has_begun() {
-            session.set_keepalive(None);
-        }
+        self.parts.drain.part_ways(session);
         let patience = self.parts.limits.body_timeout;
         let websocket = head::is_websocket(session.req_header());
         session.set_read_timeout(Some(if websocket { UPGRADED_IDLE } else { patience }));
@@ -362,6 +361,7 @@ impl ProxyHttp for Front {
         if is_interim(response.status) {
             return Ok(());
         }
+        self.parts.drain.part_ways(session);
         // First what must not be cut in the middle: a refresh that was taken and not told would look like a copy.
         self.settle(session, ctx).await;
         self.parts.exchanges.begun(Answer::of(session.req_header(), ctx));

@@ -21,7 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::ctx::RequestIds;
-use super::drain::Drain;
+use super::drain::{Drain, last_call};
 use super::exchange::Exchanges;
 use super::filter::Front;
 use super::forwarded::is_trusted;
@@ -138,9 +138,28 @@ impl Guard {
         Some(Place { guard: self.clone(), bucket: Some(bucket) })
     }
 
-    async fn first_head(&self, stream: &mut Stream) -> Head {
+    /// The first head: one deadline for it, from connecting on.
+    async fn first_head(&self, stream: &mut Stream, stopping: &mut watch::Receiver<bool>) -> Head {
         let mut buf = BytesMut::with_capacity(READ_BYTES);
-        self.complete(stream, &mut buf).await
+        let deadline = tokio::time::sleep(self.limits.head_timeout);
+        tokio::pin!(deadline);
+        let first = tokio::select! {
+            biased;
+            read = stream.read_buf(&mut buf) => read,
+            () = &mut deadline => return Head::Gone,
+            () = last_call(stopping) => return Head::Gone,
+        };
+        if !first.is_ok_and(|n| n > 0) {
+            return Head::Gone;
+        }
+        if let Some(head) = self.judge(stream, &mut buf, 0) {
+            return head;
+        }
+        tokio::select! {
+            biased;
+            head = self.read_on(stream, &mut buf) => head,
+            () = &mut deadline => Head::Refused(HeadRefusal::TooSlow),
+        }
     }
 
     /// The head of a further request: the connection may idle before it.
@@ -149,7 +168,7 @@ impl Guard {
         let first = tokio::select! {
             biased;
             read = timeout(self.limits.idle_timeout, stream.read_buf(&mut buf)) => read,
-            _ = stopping.wait_for(|begun| *begun) => return Head::Gone,
+            () = last_call(stopping) => return Head::Gone,
         };
         match first {
             Ok(Ok(n)) if n > 0 => {}
@@ -164,12 +183,8 @@ impl Guard {
 
     /// Reads until the head is complete, within the head deadline.
     async fn complete(&self, stream: &mut Stream, buf: &mut BytesMut) -> Head {
-        let silent = buf.is_empty();
-        match timeout(self.limits.head_timeout, self.read_on(stream, buf)).await {
-            Ok(head) => head,
-            Err(_) if silent && buf.is_empty() => Head::Gone,
-            Err(_) => Head::Refused(HeadRefusal::TooSlow),
-        }
+        let head = timeout(self.limits.head_timeout, self.read_on(stream, buf)).await;
+        head.unwrap_or(Head::Refused(HeadRefusal::TooSlow))
     }
 
     async fn read_on(&self, stream: &mut Stream, buf: &mut BytesMut) -> Head {
@@ -179,20 +194,21 @@ impl Guard {
                 Ok(n) if n > 0 => {}
                 _ => return Head::Gone,
             }
-            if self.h2c
-                && stream.selected_alpn_proto().is_none()
-                && H2_PREFACE.starts_with(&buf[..buf.len().min(H2_PREFACE.len())])
-            {
-                if buf.len() >= H2_PREFACE.len() {
-                    return Head::Http2(std::mem::take(buf));
-                }
-                continue;
+            if let Some(head) = self.judge(stream, buf, seen) {
+                return head;
             }
-            match self.look(buf, seen) {
-                Some(Ok(())) => return Head::Http1(std::mem::take(buf)),
-                Some(Err(refusal)) => return Head::Refused(refusal),
-                None => {}
-            }
+        }
+    }
+
+    /// What has come so far; `None`: more bytes are needed. `seen` bytes were looked at before.
+    fn judge(&self, stream: &Stream, buf: &mut BytesMut, seen: usize) -> Option<Head> {
+        let may_be_http2 = self.h2c && stream.selected_alpn_proto().is_none();
+        if may_be_http2 && H2_PREFACE.starts_with(&buf[..buf.len().min(H2_PREFACE.len())]) {
+            return (buf.len() >= H2_PREFACE.len()).then(|| Head::Http2(std::mem::take(buf)));
+        }
+        match self.look(buf, seen)? {
+            Ok(()) => Some(Head::Http1(std::mem::take(buf))),
+            Err(refusal) => Some(Head::Refused(refusal)),
         }
     }
 
@@ -219,7 +235,7 @@ impl Guard {
         if stream.selected_alpn_proto() == Some(ALPN::H2) {
             return self.serve_http2(stream, &stopping).await;
         }
-        let mut head = self.first_head(&mut stream).await;
+        let mut head = self.first_head(&mut stream, &mut stopping).await;
         let mut settings: Option<HttpPersistentSettings> = None;
         let place = self.exchanges.enter();
         loop {
@@ -298,9 +314,6 @@ async fn linger(stream: &mut Stream) {
 #[async_trait]
 impl ServerApp for Guard {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        if self.drain.has_begun() {
-            return None;
-        }
         let stream = self.introduced(stream).await?;
         let Some(_place) = self.enter(&stream) else {
             self.metrics.refused("too_many_connections", None, 503);

@@ -16,6 +16,7 @@ use pingora::proxy::HttpProxy;
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
+use super::drain::LAST_CALL;
 use super::exchange::{Exchanges, Place};
 use super::filter::Front;
 use super::frames::{BACK, Frames, Watched};
@@ -123,6 +124,7 @@ impl Talk<'_> {
         let limits = &self.http2.limits;
         let for_tasks = stopping.clone();
         let (mut leaving, mut malformed, mut block) = (false, 0, OpenBlock::default());
+        let mut patience = limits.idle_timeout;
         let mut tick = tokio::time::interval(TICK.min(limits.head_timeout));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // As on HTTP/1, the first request has to come soon.
@@ -131,8 +133,9 @@ impl Talk<'_> {
             tokio::select! {
                 biased;
                 _ = stopping.wait_for(|begun| *begun), if !leaving => {
-                    leaving = true;
+                    (leaving, patience) = (true, LAST_CALL.min(patience));
                     connection.graceful_shutdown();
+                    idle = Box::pin(self.busy.idle_for(patience));
                 }
                 () = self.frames.stirred() => {
                     if self.frames.flooded() {
@@ -148,7 +151,7 @@ impl Talk<'_> {
                 taken = HttpSession::from_h2_conn(connection, self.digest.clone()) => match taken.ok()?? {
                     H2Accept::Session(session) => {
                         self.begin(session, &for_tasks);
-                        idle = Box::pin(self.busy.idle_for(limits.idle_timeout));
+                        idle = Box::pin(self.busy.idle_for(patience));
                     }
                     H2Accept::Rejected => {
                         malformed += 1;

@@ -2,6 +2,7 @@
 //! `guard` (is this HTTP at all?) → `filter` (whose is it, and may it?) → `upstream` (where to).
 //!
 //! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
+//! - `doors`: the listeners, and what waits in their queues at the end
 //! - `http2`: runs an HTTP/2 connection, stream by stream · `frames`: counts what only costs us
 //! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
@@ -18,6 +19,7 @@
 
 mod bridge;
 mod ctx;
+mod doors;
 mod drain;
 mod exchange;
 mod failure;
@@ -40,6 +42,7 @@ mod tls;
 mod upstream;
 
 pub use bridge::OwnApp;
+pub use doors::Doors;
 pub use drain::Drain;
 pub use exchange::Exchanges;
 pub use filter::{Front, FrontParts};

@@ -30,8 +30,12 @@ pub struct Settings {
     pub threads: Option<usize>,
     /// Whether clients may speak HTTP/2 without TLS by prior knowledge (RFC 9113 section 3.3).
     pub h2c: bool,
+    /// How long to serve on after SIGTERM while readiness already says that this process stops.
+    pub drain_delay: Duration,
     /// How long requests in flight may take to finish on SIGTERM.
     pub grace: Duration,
+    /// Where another process may ask for the listeners; `None`: nowhere.
+    pub upgrade_socket: Option<PathBuf>,
 }
 
 /// The fields in which a proxy says where a request comes from.

@@ -39,6 +39,7 @@ mod value;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -69,7 +70,7 @@ pub(crate) use value::params;
 pub use value::{Row, Value};
 
 use crate::metrics::Metrics;
-use crate::model::Clock;
+use crate::model::{Clock, Timestamp};
 pub use engine::Connections;
 use engine::{Engine, Statement};
 
@@ -174,6 +175,15 @@ impl Store {
     /// [`StoreError`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.engine.ping().await
+    }
+
+    /// How far `now` is from what the clock of the database's machine shows; nothing where that is this machine.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not answer.
+    pub async fn skew(&self, now: Timestamp) -> Result<Duration, StoreError> {
+        let there = self.engine.clock().await?;
+        Ok(there.map_or(Duration::ZERO, |there| now.since(there).max(there.since(now))))
     }
 
     /// How busy the connections to a server are; `None` for a store that has no server.

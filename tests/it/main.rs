@@ -51,6 +51,7 @@ mod own_account;
 mod pages_factor;
 mod pages_mailed;
 mod pages_reset;
+mod panics;
 mod paths;
 mod pools;
 mod postgres;

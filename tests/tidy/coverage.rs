@@ -29,8 +29,9 @@ const CASES: &[(char, u8, u8)] = &[
 ];
 
 /// The rows of the fault catalogue that a test must carry in its name (`case_5_…`).
-const FAULTS: &[u8] =
-    &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 27, 30, 31, 34, 37];
+const FAULTS: &[u8] = &[
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 27, 28, 30, 31, 34, 37,
+];
 
 /// What makes a refusal of a malformed head out of its reason.
 const MALFORMED: &[&str] = &["Malformed", "malformed", "bad"];

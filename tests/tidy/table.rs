@@ -110,6 +110,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/web/", "src/app/", "src/tower_layer/extract.rs"]),
     ("askama", &["src/web/", "src/mail/"]),
     ("mimalloc", &["src/main.rs"]),
+    ("rustix", &["src/app/hand_over/passing.rs"]),
 ];
 
 /// Parts that must not know a crate wherever else it may live.

@@ -103,6 +103,19 @@ impl Feed {
         (Self { common, talk: Some((teller, listener)) }, Some(Box::new(witness)))
     }
 
+    /// Takes over once what has ended up to now; the looks that follow find what that has missed.
+    pub(super) fn catch_up(&self) -> impl Future<Output = ()> + Send + use<> {
+        let common = self.common.clone();
+        async move {
+            if let Err(why) = common.take_over_from(common.clock.now()).await {
+                tracing::warn!(
+                    error = why,
+                    "the store does not tell which sign-ins have ended, it is asked again"
+                );
+            }
+        }
+    }
+
     /// Runs until `stop` turns true.
     pub(super) async fn run(self, stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();

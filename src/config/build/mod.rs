@@ -69,7 +69,9 @@ pub(super) fn settings(cx: &Context<'_>, root: &Node) -> Option<Settings> {
             upstreams,
             threads: server.threads,
             h2c: server.h2c,
+            drain_delay: server.drain_delay,
             grace: server.grace,
+            upgrade_socket: server.upgrade_socket,
         },
         gate: gate::Settings { public_url: public_url.clone(), auth_prefix: auth_prefix.clone() },
         web: web::Settings {

@@ -1,6 +1,7 @@
 //! `server`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
@@ -22,7 +23,9 @@ pub(super) struct Server {
     pub(super) proxy_protocol: bool,
     pub(super) threads: Option<usize>,
     pub(super) h2c: bool,
+    pub(super) drain_delay: Duration,
     pub(super) grace: Duration,
+    pub(super) upgrade_socket: Option<PathBuf>,
     pub(super) limits: Limits,
 }
 
@@ -52,7 +55,9 @@ pub(super) fn read(root: &Table<'_>) -> Server {
         },
         threads: table.number("threads").and_then(|n| usize::try_from(n).ok()),
         h2c: table.flag("h2c"),
+        drain_delay: table.duration("drain_delay"),
         grace: table.duration("grace"),
+        upgrade_socket: table.text("upgrade_socket").map(|path| table.at.cx.base.join(path)),
         limits: limits(&table.sub("limits", &s::LIMITS)),
     }
 }

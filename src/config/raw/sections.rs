@@ -110,10 +110,22 @@ pub(in crate::config) static SERVER: Section = Section {
         key("threads", Number(1, 1024), Nothing, "Threads that serve requests; null: one for each core."),
         key("h2c", Flag, Text("false"), "Whether clients may speak HTTP/2 without TLS by prior knowledge."),
         key(
+            "drain_delay",
+            Duration("0s", "10m"),
+            Text("0s"),
+            "How long to serve on after SIGTERM while readiness already says `stopping`: as long as a load balancer takes to notice. 0s where nobody looks at readiness.",
+        ),
+        key(
             "grace",
             Duration("0s", "1h"),
             Text("30s"),
             "How long requests in flight may take to finish on SIGTERM.",
+        ),
+        key(
+            "upgrade_socket",
+            Words,
+            Nothing,
+            "Where `stagedoor serve --upgrade` asks the running process for its listeners: a file in a folder that only this user may enter. Relative to the folder of this file; null: nowhere.",
         ),
         key("limits", Sub, Text("{}"), "What a client may send."),
     ],

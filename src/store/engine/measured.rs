@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Connections, Engine, Statement};
 use crate::metrics::Metrics;
-use crate::model::Clock;
+use crate::model::{Clock, Timestamp};
 use crate::store::{Row, StoreError, Value};
 
 /// Any engine, and who counts.
@@ -46,6 +46,10 @@ impl Engine for Measured {
     /// Not timed: it is nobody's work.
     async fn ping(&self) -> Result<(), StoreError> {
         self.engine.ping().await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.engine.clock().await
     }
 
     fn connections(&self) -> Option<Connections> {

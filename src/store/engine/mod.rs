@@ -15,6 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Row, StoreError, Value};
+use crate::model::Timestamp;
 
 /// One SQL statement with its parameters (`$1`, `$2`, …, bound by number).
 #[derive(Debug, Clone)]
@@ -71,6 +72,14 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StoreError`] when it does not.
     async fn ping(&self) -> Result<(), StoreError> {
         self.watch("SELECT 1", Vec::new()).await.map(drop)
+    }
+
+    /// What the clock of the database's machine shows; `None`: that is this machine.
+    ///
+    /// # Errors
+    /// As [`Engine::ping`].
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
     }
 
     /// How busy the connections are, where there is a server to be connected to.

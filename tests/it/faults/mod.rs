@@ -6,17 +6,22 @@
 //! answer is good or a well-formed "later", and all is well again afterwards. Times are printed, not asserted.
 //!
 //! - `stage`: the processes and the people · `row`: what is asserted and printed after each fault
+//! - `lone`: one gateway alone, to be stopped and handed over
 //! - the others: the rows, by what fails
 
+mod clock;
 mod commits;
 mod keys;
 mod killed;
+mod lone;
 mod mail;
 mod postgres;
 mod redis;
 mod row;
 mod sqlite;
 mod stage;
+mod stopping;
+mod upgrade;
 
 use std::time::Duration;
 

@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Further top-level lines of the configuration.
     pub top: String,
+    /// Further lines below `server`.
+    pub server: String,
     /// The whole `mail` line.
     pub mail: String,
     /// The whole `password` line.
@@ -37,6 +39,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             top: String::new(),
+            server: String::new(),
             mail: "mail: { transport: file, dir: mails, from: \"Site <no-reply@localhost>\" }".to_owned(),
             password: "password: { argon2: { memory: 7MiB, iterations: 5 } }".to_owned(),
             login: "100000/1m",
@@ -57,7 +60,7 @@ pub struct Stage {
 }
 
 fn config(plan: &Plan, front: u16, upstream: SocketAddr, database: SocketAddr) -> String {
-    let Plan { top, mail, password, login, connections } = plan;
+    let Plan { top, server, mail, password, login, connections } = plan;
     format!(
         r#"
 server:
@@ -65,7 +68,7 @@ server:
   admin_listen: 127.0.0.1:ADMIN
   public_url: http://localhost:{front}
   threads: 1
-store:
+{server}store:
   url: "postgres://gate:{DATABASE_PASSWORD}@{database}/postgres?sslmode=disable"
   connections: {connections}
 {mail}

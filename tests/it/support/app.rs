@@ -9,7 +9,7 @@ use stagedoor::account::Accounts;
 use stagedoor::app::{Gateway, KeyChange, KeyKeeper, Running, Surroundings};
 use stagedoor::config::Settings;
 use stagedoor::mail::Outgoing;
-use stagedoor::model::{Clock, ManualClock, SystemEntropy, Timestamp};
+use stagedoor::model::{Clock, ManualClock, Timestamp};
 use stagedoor::store::Store;
 use tempfile::TempDir;
 
@@ -91,11 +91,11 @@ impl TestApp {
     fn attempt(upstream: Upstream, choose: &dyn Fn(&mut Setup)) -> Result<Self, (Upstream, String)> {
         let mut setup = Setup::default();
         choose(&mut setup);
-        let (clock, manual) = setup.clock();
+        let ((clock, manual), entropy) = (setup.clock(), setup.entropy());
         let (folder, greeting) = (tempfile::tempdir().expect("a folder"), setup.greets_with());
         let settings = setup.settings(free_port(), upstream.address(), folder.path());
         let config = Some(folder.path().join(CONFIG));
-        let around = Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), config };
+        let around = Surroundings { clock: clock.clone(), entropy, config };
         let gateway = match Gateway::assemble(settings.clone(), &around) {
             Ok(gateway) => gateway,
             Err(e) => return Err((upstream, e.to_string())),

@@ -11,7 +11,8 @@
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
 //! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
 //!   how they fared, `exchange`: a request that nobody waits for
-//! - `front_proxy`: other proxies in front
+//! - `steady`: requests that must all be answered while gateways come and go
+//! - `front_proxy`, `haproxy`: other proxies in front
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
@@ -22,6 +23,7 @@ pub mod fault_proxy;
 pub mod flow;
 mod front_proxy;
 pub mod h2;
+mod haproxy;
 pub mod journal;
 mod judge;
 mod load;
@@ -33,6 +35,7 @@ mod postgres;
 mod redis;
 mod reference;
 mod setup;
+mod steady;
 mod upstream;
 mod websocket;
 mod wire;
@@ -43,6 +46,7 @@ pub use app::TestApp;
 pub use browser::Browser;
 pub use fault_proxy::{FaultProxy, Mode};
 pub use front_proxy::FrontProxy;
+pub use haproxy::Haproxy;
 pub use load::{Load, Tokens, tokens_in};
 pub use load_report::{Class, Report};
 pub use node::Node;
@@ -50,6 +54,7 @@ pub use people::{PASSWORD, Person};
 pub use postgres::{Database, PostgresServer};
 pub use redis::RedisServer;
 pub use setup::Setup;
+pub use steady::{Ask, Fared, Steady};
 pub use upstream::{Next, Received, Upstream};
 pub use websocket::{client_frame, server_frame};
 pub use wire::{Answer, RawClient, Silence, get, request};

@@ -17,6 +17,7 @@ pub struct Node {
     name: String,
     ports: Ports,
     process: Mutex<Option<Server>>,
+    environment: Mutex<Vec<(String, String)>>,
 }
 
 impl Node {
@@ -30,8 +31,13 @@ impl Node {
         let text = config
             .replace("PUBLIC", &ports.address(0).port().to_string())
             .replace("ADMIN", &ports.address(1).port().to_string());
-        let node =
-            Self { folder: folder.to_owned(), name: name.to_owned(), ports, process: Mutex::default() };
+        let node = Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            ports,
+            process: Mutex::default(),
+            environment: Mutex::default(),
+        };
         std::fs::write(node.file("yaml"), text).expect("written");
         node
     }
@@ -40,7 +46,8 @@ impl Node {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, end: &str) -> PathBuf {
+    /// A file beside its configuration, called after it.
+    pub fn file(&self, end: &str) -> PathBuf {
         self.folder.join(format!("{}.{end}", self.name))
     }
 
@@ -75,10 +82,33 @@ impl Node {
 
     /// Starts `serve` without waiting; its log goes on where it ended.
     pub fn launch(&self) {
+        *self.process() = Some(self.spawn(&["serve"]));
+    }
+
+    fn spawn(&self, args: &[&str]) -> Server {
         let log = OpenOptions::new().create(true).append(true).open(self.file("log")).expect("a log");
-        let mut command = self.command(&["serve"]);
+        let mut command = self.command(args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        *self.process() = Some(Server(command.spawn().expect("it runs")));
+        command.envs(self.environment.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        Server(command.spawn().expect("it runs"))
+    }
+
+    /// From its next start on it sees these variables.
+    pub fn set_environment(&self, variables: Vec<(String, String)>) {
+        *self.environment.lock().unwrap_or_else(PoisonError::into_inner) = variables;
+    }
+
+    /// Starts a second process that takes over from the first; that one, which ends by itself.
+    pub fn upgrade(&self) -> Server {
+        let ready = |log: &str| log.matches("gateway is ready").count();
+        let before = ready(&self.log());
+        let next = self.spawn(&["serve", "--upgrade"]);
+        let former = self.process().replace(next).expect("it runs");
+        eventually("the next process has taken over", || {
+            assert!(self.is_running(), "the next process has stopped: {}", self.log());
+            (ready(&self.log()) > before).then_some(())
+        });
+        former
     }
 
     /// Starts `serve` and waits until it answers.

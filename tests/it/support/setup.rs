@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stagedoor::config::{self, Settings};
 use stagedoor::limiter::Quota;
-use stagedoor::model::{Clock, ManualClock, SystemClock, Timestamp};
+use stagedoor::model::{Clock, Entropy, ManualClock, SystemClock, SystemEntropy, Timestamp};
 
 /// Default deny; `/public/**` anonymous, `/api/**` authenticated, `/admin/**` role admin, `/mfa/**` a second factor,
 /// `/ws` authenticated.
@@ -30,6 +30,7 @@ type Tweak = Box<dyn FnOnce(&mut Settings)>;
 #[derive(Default)]
 pub struct Setup {
     manual: bool,
+    surroundings: Option<(Arc<dyn Clock>, Arc<dyn Entropy>)>,
     rules: String,
     routes: String,
     upstreams: String,
@@ -45,6 +46,12 @@ impl Setup {
     /// The gateway's clock stands still until the test moves it ([`TestApp::advance`](super::TestApp::advance)).
     pub fn manual_clock(&mut self) -> &mut Self {
         self.manual = true;
+        self
+    }
+
+    /// The gateway gets this clock and this randomness.
+    pub fn surroundings(&mut self, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> &mut Self {
+        self.surroundings = Some((clock, entropy));
         self
     }
 
@@ -103,6 +110,9 @@ impl Setup {
     }
 
     pub(super) fn clock(&self) -> (Arc<dyn Clock>, Option<Arc<ManualClock>>) {
+        if let Some((clock, _)) = &self.surroundings {
+            return (clock.clone(), None);
+        }
         if !self.manual {
             return (Arc::new(SystemClock::new()), None);
         }
@@ -112,6 +122,12 @@ impl Setup {
 
     pub(super) fn greets_with(&self) -> Vec<u8> {
         self.greeting.clone()
+    }
+
+    pub(super) fn entropy(&self) -> Arc<dyn Entropy> {
+        self.surroundings
+            .as_ref()
+            .map_or_else(|| Arc::new(SystemEntropy) as _, |(_, entropy)| entropy.clone())
     }
 
     pub(super) fn settings(self, port: u16, own_upstream: SocketAddr, folder: &Path) -> Settings {

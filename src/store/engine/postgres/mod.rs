@@ -23,6 +23,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::{Connections, Engine, Statement};
+use crate::model::Timestamp;
 use crate::store::settings::{Migrated, PostgresSettings};
 use crate::store::{Row, StoreError, Value};
 
@@ -146,6 +147,12 @@ impl Engine for Postgres {
 
     async fn watch(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.ask(async move |inner, asker| read(&inner.watch, &asker, sql, &params).await).await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        let rows =
+            self.watch("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", Vec::new()).await?;
+        rows.first().map(|row| row.time(0)).transpose()
     }
 
     fn connections(&self) -> Option<Connections> {

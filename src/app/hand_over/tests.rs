@@ -1,0 +1,108 @@
+//! Both sides in one process.
+
+use super::*;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::proxy::Drain;
+
+fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a port")
+}
+
+struct Stage {
+    folder: tempfile::TempDir,
+    public: TcpListener,
+    held: Held,
+    drain: Arc<Drain>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).expect("ours");
+        let stage = Self { folder, public: listener(), held: Held::default(), drain: Arc::default() };
+        stage.held.keep(Door::Public, &stage.public).expect("kept");
+        stage.held.keep(Door::Admin, &listener()).expect("kept");
+        stage
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        self.folder.path().join("upgrade")
+    }
+
+    fn offer(&self) -> Result<(), HandOverError> {
+        offer(&self.socket(), self.held.clone(), self.drain.clone())
+    }
+}
+
+#[test]
+fn case_5_14_the_same_socket_comes_out_on_the_other_side() {
+    let stage = Stage::new();
+    stage.offer().expect("offered");
+    let mode = stage.socket().metadata().expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut taken = Taken::ask(&stage.socket()).expect("asked");
+    let address = stage.public.local_addr().expect("an address");
+    assert!(taken.listener(Door::Tls, address).is_none(), "there is none");
+    assert!(taken.listener(Door::Public, listener().local_addr().expect("one")).is_none(), "another address");
+    let public = taken.listener(Door::Public, address).expect("handed over");
+    let _client = std::net::TcpStream::connect(address).expect("connected");
+    public.accept().expect("the connection is here");
+    assert!(!stage.drain.was_handed_over(), "not before it is ready");
+    taken.finish().expect("taken over");
+    assert!(stage.drain.was_handed_over());
+}
+
+#[test]
+fn case_5_14_who_gives_up_before_the_end_changes_nothing() {
+    let stage = Stage::new();
+    stage.offer().expect("offered");
+    for _ in 0..3 {
+        drop(Taken::ask(&stage.socket()).expect("asked"));
+    }
+    let mut stranger = UnixStream::connect(stage.socket()).expect("connected");
+    stranger.write_all(b"GET / HTTP/1.1\r\n").expect("written");
+    assert_eq!(hear(&stranger).expect("an answer"), "this process is of another version");
+    assert!(!stage.drain.was_handed_over());
+    Taken::ask(&stage.socket()).expect("asked").finish().expect("taken over");
+}
+
+#[test]
+fn case_5_14_a_process_that_stops_hands_nothing_over() {
+    let stage = Stage::new();
+    stage.offer().expect("offered");
+    stage.drain.leave();
+    let refused = Taken::ask(&stage.socket()).err().expect("refused").to_string();
+    assert!(refused.contains("this process is stopping"), "{refused}");
+}
+
+#[test]
+fn case_5_14_a_folder_that_others_may_enter_is_refused_by_both() {
+    let stage = Stage::new();
+    stage.offer().expect("offered");
+    std::fs::set_permissions(stage.folder.path(), std::fs::Permissions::from_mode(0o750)).expect("ours");
+    assert!(matches!(stage.offer(), Err(HandOverError::Open(_))));
+    assert!(matches!(Taken::ask(&stage.socket()), Err(HandOverError::Open(_))));
+}
+
+#[test]
+fn case_5_14_where_nobody_listens_the_error_says_so() {
+    let stage = Stage::new();
+    let nobody = Taken::ask(&stage.socket()).err().expect("nobody").to_string();
+    assert!(nobody.contains("start without --upgrade"), "{nobody}");
+    drop(UnixListenerLeft::at(&stage.socket()));
+    assert!(matches!(Taken::ask(&stage.socket()), Err(HandOverError::Nobody(..))), "a file that was left");
+    stage.offer().expect("replaced");
+    Taken::ask(&stage.socket()).expect("asked");
+}
+
+/// A socket file whose process is gone.
+struct UnixListenerLeft;
+
+impl UnixListenerLeft {
+    fn at(path: &Path) -> Self {
+        drop(std::os::unix::net::UnixListener::bind(path).expect("bound"));
+        Self
+    }
+}
