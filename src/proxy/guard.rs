@@ -1,14 +1,11 @@
 //! Owns each downstream connection. Reads every HTTP/1.x head itself, under one deadline and one size limit, lets
 //! [`strict`](super::strict) look at the raw bytes, and only then hands connection and bytes to Pingora.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
-use ipnet::IpNet;
 use memchr::memmem;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
@@ -20,11 +17,11 @@ use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+use super::connections::{Connections, peer};
 use super::ctx::RequestIds;
 use super::drain::Drain;
 use super::exchange::Exchanges;
 use super::filter::Front;
-use super::head::is_trusted;
 use super::http2::{Fault, Http2};
 use super::respond;
 use super::settings::Limits;
@@ -32,7 +29,6 @@ use super::strict;
 use super::tls::Tls;
 use crate::gate::{HeadRefusal, Refusal};
 use crate::metrics::Metrics;
-use crate::model::ClientIp;
 
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What one read asks for; a usual head fits in.
@@ -54,8 +50,7 @@ pub struct Guard {
     drain: Arc<Drain>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
-    trusted: Vec<IpNet>,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    connections: Arc<Connections>,
 }
 
 enum Head {
@@ -76,43 +71,14 @@ impl Guard {
         let parts = front.parts();
         let tls = parts.tls.clone();
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
-        let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
+        let ids = RequestIds::new(&*parts.entropy);
+        let connections = Arc::new(Connections::new(&limits, parts.trusted_proxies.clone()));
         let https = parts.gate.snapshot().settings().secure_cookies();
         let exchanges = parts.exchanges.clone();
         let proxy = Arc::new(http_proxy(conf, front));
         let http2 =
             Http2 { proxy: proxy.clone(), exchanges: exchanges.clone(), limits, metrics: metrics.clone() };
-        Self {
-            proxy,
-            http2,
-            exchanges,
-            limits,
-            h2c,
-            tls,
-            https,
-            drain,
-            metrics,
-            ids,
-            trusted,
-            open: Mutex::default(),
-        }
-    }
-
-    /// `None` when the address has as many connections as it may. A trusted proxy brings those of many people and is
-    /// not counted.
-    fn enter(self: &Arc<Self>, stream: &Stream) -> Option<Place> {
-        let peer = peer(stream)?;
-        let bucket = peer.bucket();
-        if is_trusted(peer, &self.trusted) {
-            return Some(Place { guard: self.clone(), bucket: None });
-        }
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(bucket).or_insert(0);
-        if *count >= self.limits.connections_per_address {
-            return None;
-        }
-        *count += 1;
-        Some(Place { guard: self.clone(), bucket: Some(bucket) })
+        Self { proxy, http2, exchanges, limits, h2c, tls, https, drain, metrics, ids, connections }
     }
 
     async fn first_head(&self, stream: &mut Stream) -> Head {
@@ -225,7 +191,7 @@ impl Guard {
             self.metrics.refused(reason, None, status);
             tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
         };
-        let many = peer(&stream).is_some_and(|ip| is_trusted(ip, &self.trusted));
+        let many = self.connections.brings_many(&stream);
         self.http2.serve((stream, many), stopping, tell).await;
         None
     }
@@ -254,10 +220,6 @@ fn rewound(stream: Stream, read: &[u8]) -> Option<Stream> {
     Some(plain)
 }
 
-fn peer(stream: &Stream) -> Option<ClientIp> {
-    Some(ClientIp::new(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip()))
-}
-
 /// Reads what is still under way: closing on unread bytes would reset the connection, and the answer with it.
 async fn linger(stream: &mut Stream) {
     let _ = AsyncWriteExt::shutdown(stream).await;
@@ -278,7 +240,7 @@ impl ServerApp for Guard {
         if self.drain.has_begun() {
             return None;
         }
-        let Some(_place) = self.enter(&stream) else {
+        let Some(_place) = self.connections.enter(&stream) else {
             self.metrics.refused("too_many_connections", None, 503);
             let client_ip = peer(&stream).map(tracing::field::display);
             tracing::info!(reason = "too_many_connections", client_ip, "connection refused");
@@ -294,25 +256,5 @@ impl ServerApp for Guard {
 
     async fn cleanup(&self) {
         self.proxy.http_cleanup().await;
-    }
-}
-
-/// One open connection in the count for its address.
-struct Place {
-    guard: Arc<Guard>,
-    /// `None`: not counted.
-    bucket: Option<IpAddr>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some(bucket) = self.bucket else { return };
-        let mut open = self.guard.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&bucket) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&bucket);
-            }
-        }
     }
 }

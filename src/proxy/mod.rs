@@ -1,7 +1,7 @@
 //! The reverse proxy: Pingora in front, the gate in the middle. A request's way through here is
 //! `guard` (is this HTTP at all?) → `filter` (whose is it, and may it?) → `upstream` (where to).
 //!
-//! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
+//! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`) · `connections`: how many there may be
 //! - `http2`: runs an HTTP/2 connection, stream by stream · `frames`: counts what only costs us
 //! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
@@ -16,6 +16,7 @@
 //! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
 mod bridge;
+mod connections;
 mod ctx;
 mod drain;
 mod exchange;
