@@ -2,6 +2,7 @@
 //! the tests; only here do all parts meet.
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop
+//! - `room`: how many connections there is room for, and how each is listened for
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
 //! - `operator`: the separate listener · `reload`: new rules · `watch`: when their files change · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
@@ -25,6 +26,7 @@ mod operator;
 mod own;
 mod reload;
 mod renew;
+mod room;
 mod schema;
 mod server;
 mod transfer;

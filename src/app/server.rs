@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Gateway, StartError, operator, watch as files};
+use super::{Gateway, StartError, operator, room, watch as files};
 use crate::gate::Gate;
 use crate::mail::Mailbox;
 use crate::metrics::Metrics;
@@ -113,11 +113,13 @@ impl Gateway {
         let state = self.admin_state(admin);
         let mut server = server(&self.settings.proxy);
         let conf = server.configuration.clone();
-        let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c);
+        let limits = self.settings.proxy.limits;
+        let room = room::for_connections(limits.connections);
+        let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c, room);
         let mut service = Service::new("stagedoor".into(), guard);
-        service.add_tcp(&public.to_string());
+        service.add_listener(room::listener(public, &limits));
         if let Some(tls) = &self.settings.proxy.tls {
-            service.add_tcp(&free_address(tls.listen)?.to_string());
+            service.add_listener(room::listener(free_address(tls.listen)?, &limits));
         }
         server.add_service(service);
         if let Some(watch) = self.watch {

@@ -6,6 +6,7 @@
 //! - `shared`: how the shared Redis does · `feed`: how news of ended sign-ins travels
 //! - `upstream`: the counters of one upstream
 
+mod doors;
 mod feed;
 mod make;
 mod process;
@@ -23,6 +24,7 @@ use prometheus::{
     Counter, Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use doors::Doors;
 use feed::Feed;
 use make::{Make, RARE, SHORT};
 use shared::RedisMetrics;
@@ -34,6 +36,7 @@ pub struct Metrics {
     at_hand: Box<[OnceLock<[IntCounter; CLASSES.len()]>]>,
     answered: [IntCounter; 5],
     refused: IntCounterVec,
+    doors: Doors,
     streams: IntGauge,
     cut: IntCounterVec,
     logins: IntCounterVec,
@@ -158,6 +161,7 @@ impl Metrics {
                 "Requests refused.",
                 &["reason", "rule", "status"],
             ),
+            doors: Doors::new(&m),
             streams: m.gauge("stagedoor_streams_open", "Answers of upstreams that are under way."),
             cut: m.counters(
                 "stagedoor_streams_cut_total",

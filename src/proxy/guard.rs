@@ -17,12 +17,13 @@ use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::connections::{Connections, peer};
+use super::connections::{Connections, Full, Place, peer};
 use super::ctx::RequestIds;
 use super::drain::Drain;
 use super::exchange::Exchanges;
 use super::filter::Front;
 use super::http2::{Fault, Http2};
+use super::note::Quiet;
 use super::respond;
 use super::settings::Limits;
 use super::strict;
@@ -51,6 +52,7 @@ pub struct Guard {
     metrics: Arc<Metrics>,
     ids: RequestIds,
     connections: Arc<Connections>,
+    quiet: Arc<Quiet>,
 }
 
 enum Head {
@@ -65,20 +67,21 @@ enum Head {
 
 impl Guard {
     /// A guard in front of `front`. With `h2c`, clients may speak HTTP/2 without TLS by prior knowledge
-    /// (RFC 9113 section 3.3).
+    /// (RFC 9113 section 3.3). `room`: so many connections at most, whatever the limits say.
     #[must_use]
-    pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool) -> Self {
-        let parts = front.parts();
+    pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool, room: usize) -> Self {
+        let (parts, quiet) = (front.parts(), front.quiet().clone());
         let tls = parts.tls.clone();
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
         let ids = RequestIds::new(&*parts.entropy);
-        let connections = Arc::new(Connections::new(&limits, parts.trusted_proxies.clone()));
+        let around = (parts.clock.clone(), metrics.clone());
+        let connections = Arc::new(Connections::new(&limits, room, parts.trusted_proxies.clone(), around));
         let https = parts.gate.snapshot().settings().secure_cookies();
         let exchanges = parts.exchanges.clone();
         let proxy = Arc::new(http_proxy(conf, front));
         let http2 =
             Http2 { proxy: proxy.clone(), exchanges: exchanges.clone(), limits, metrics: metrics.clone() };
-        Self { proxy, http2, exchanges, limits, h2c, tls, https, drain, metrics, ids, connections }
+        Self { proxy, http2, exchanges, limits, h2c, tls, https, drain, metrics, ids, connections, quiet }
     }
 
     async fn first_head(&self, stream: &mut Stream) -> Head {
@@ -157,18 +160,18 @@ impl Guard {
         bare.then_some(Err(HeadRefusal::Malformed("bare_line_feed")))
     }
 
-    async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
+    async fn serve(&self, mut stream: Stream, here: &Place, shutdown: &ShutdownWatch) -> Option<()> {
         let mut stopping = self.drain.watch();
         if stream.selected_alpn_proto() == Some(ALPN::H2) {
-            return self.serve_http2(stream, &stopping).await;
+            return self.serve_http2(stream, here, &stopping).await;
         }
-        let mut head = self.first_head(&mut stream).await;
+        let mut head = here.seat().wait_for(self.first_head(&mut stream)).await?;
         let mut settings: Option<HttpPersistentSettings> = None;
         let place = self.exchanges.enter();
         loop {
             let buf = match head {
                 Head::Http1(buf) => buf,
-                Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, &stopping).await,
+                Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, here, &stopping).await,
                 Head::Refused(refusal) => return self.refuse(stream, refusal).await,
                 Head::Gone => return None,
             };
@@ -181,19 +184,32 @@ impl Guard {
             let reused: ReusedHttpStream =
                 place.run(self.proxy.process_new_http(session, shutdown)).await??;
             (stream, settings) = reused.consume();
-            head = self.next_head(&mut stream, &mut stopping).await;
+            head = here.seat().wait_for(self.next_head(&mut stream, &mut stopping)).await?;
         }
     }
 
-    async fn serve_http2(&self, stream: Stream, stopping: &ShutdownWatch) -> Option<()> {
+    async fn serve_http2(&self, stream: Stream, here: &Place, stopping: &ShutdownWatch) -> Option<()> {
         let client_ip = peer(&stream).map(tracing::field::display);
         let tell = |Fault(reason, status)| {
             self.metrics.refused(reason, None, status);
+            if !self.quiet.may_say(reason) {
+                return;
+            }
             tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
         };
         let many = self.connections.brings_many(&stream);
-        self.http2.serve((stream, many), stopping, tell).await;
+        self.http2.serve((stream, many), here.seat(), stopping, tell).await;
         None
+    }
+
+    /// There is no place for this connection.
+    fn turn_away(&self, stream: &Stream, full: Full) {
+        let reason = full.reason();
+        self.metrics.refused(reason, None, 503);
+        if self.quiet.may_say(reason) {
+            let client_ip = peer(stream).map(tracing::field::display);
+            tracing::info!(request_id = %self.ids.next(), reason, client_ip, "connection refused");
+        }
     }
 
     async fn refuse(&self, mut stream: Stream, refusal: HeadRefusal) -> Option<()> {
@@ -202,7 +218,9 @@ impl Guard {
         let id = self.ids.next();
         let client_ip = peer(&stream).map(tracing::field::display);
         let (reason, status) = (refusal.reason(), refusal.status());
-        tracing::info!(request_id = %id, reason, status, client_ip, "request refused");
+        if self.quiet.may_say(reason) {
+            tracing::info!(request_id = %id, reason, status, client_ip, "request refused");
+        }
         // Nothing said without TLS may promise anything about TLS (RFC 6797 section 7.2).
         let https = self.https && (self.tls.is_none() || stream.get_ssl_digest().is_some());
         let answer = respond::raw(refusal, id, https);
@@ -240,17 +258,18 @@ impl ServerApp for Guard {
         if self.drain.has_begun() {
             return None;
         }
-        let Some(_place) = self.connections.enter(&stream) else {
-            self.metrics.refused("too_many_connections", None, 503);
-            let client_ip = peer(&stream).map(tracing::field::display);
-            tracing::info!(reason = "too_many_connections", client_ip, "connection refused");
-            return None;
+        let place = match self.connections.enter(&stream) {
+            Ok(place) => place,
+            Err(full) => {
+                self.turn_away(&stream, full);
+                return None;
+            }
         };
         let stream = match self.tls.as_ref().filter(|tls| tls.is_for(&stream)) {
-            Some(tls) => tls.accept(stream, self.limits.head_timeout).await?,
+            Some(tls) => place.seat().wait_for(tls.accept(stream, self.limits.head_timeout)).await??,
             None => stream,
         };
-        self.serve(stream, shutdown).await;
+        self.serve(stream, &place, shutdown).await;
         None
     }
 

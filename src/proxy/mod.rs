@@ -12,6 +12,7 @@
 //! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
 //! - `failure`: what an error on the way means to the client
+//! - `pace`: how slowly a client may send or take · `note`: what is logged of a refusal, also in a flood
 //! - `respond`: writes refusals, as pages for people and problem documents for programs
 //! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
@@ -28,6 +29,8 @@ mod frames;
 mod guard;
 mod head;
 mod http2;
+mod note;
+mod pace;
 mod renewal;
 mod respond;
 mod settings;
