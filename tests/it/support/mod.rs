@@ -11,12 +11,14 @@
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
 //! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
 //!   how they fared, `exchange`: a request that nobody waits for
+//! - `crowd`: many connections that only sit there
 //! - `nginx`: another proxy in front
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
 mod app;
 mod browser;
+pub mod crowd;
 pub mod exchange;
 pub mod fault_proxy;
 pub mod flow;
