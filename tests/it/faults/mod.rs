@@ -9,6 +9,7 @@
 //! - the others: the rows, by what fails
 
 mod commits;
+mod exhaustion;
 mod keys;
 mod killed;
 mod mail;
