@@ -3,6 +3,7 @@
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop ·
 //!   `signals`: what ends the process · `hand_over`: listeners for the next process
+//! - `room`: how many connections there is room for
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
 //! - `operator`: the separate listener · `reload`: new rules · `watch`: when their files change · `live`: what is in force
 //! - `keys`: the key ring on its first start and after · `gauges`: levels for the metrics
@@ -28,6 +29,7 @@ mod operator;
 mod own;
 mod reload;
 mod renew;
+mod room;
 mod schema;
 mod server;
 mod signals;

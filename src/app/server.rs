@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::feed::Feed;
 use super::hand_over::{self, Door, HandOverError, Held, Taken};
 use super::signals::{Signals, Stop};
-use super::{Gateway, StartError, operator, watch as files};
+use super::{Gateway, StartError, operator, room, watch as files};
 use crate::gate::Gate;
 use crate::mail::Mailbox;
 use crate::metrics::Metrics;
@@ -158,8 +158,10 @@ impl Gateway {
         let state = self.admin_state(admin);
         let mut server = server(&self.settings.proxy);
         let conf = server.configuration.clone();
-        let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c);
-        server.add_service(Doors::new(guard, self.drain.clone(), doors)?);
+        let limits = self.settings.proxy.limits;
+        let room = room::for_connections(limits.connections);
+        let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c, room);
+        server.add_service(Doors::new(guard, self.drain.clone(), doors, &limits)?);
         if let Some(watch) = self.watch {
             server.add_service(watch);
         }

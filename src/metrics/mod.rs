@@ -7,6 +7,7 @@
 //! - `shared`: how the shared Redis does · `feed`: how news of ended sign-ins travels
 //! - `upstream`: the counters of one upstream
 
+mod doors;
 mod feed;
 mod level;
 mod make;
@@ -26,6 +27,7 @@ use prometheus::{
     Counter, Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use doors::Doors;
 use feed::Feed;
 pub use level::Level;
 use make::{Make, RARE, SHORT};
@@ -39,6 +41,7 @@ pub struct Metrics {
     at_hand: Box<[OnceLock<[IntCounter; CLASSES.len()]>]>,
     answered: [IntCounter; 5],
     refused: IntCounterVec,
+    doors: Doors,
     streams: IntGauge,
     cut: IntCounterVec,
     logins: IntCounterVec,
@@ -118,6 +121,7 @@ impl Metrics {
                 "Requests refused.",
                 &["reason", "rule", "status"],
             ),
+            doors: Doors::new(&m),
             streams: m.gauge("stagedoor_streams_open", "Answers of upstreams that are under way."),
             cut: m.counters(
                 "stagedoor_streams_cut_total",

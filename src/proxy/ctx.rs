@@ -2,13 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::drain::Served;
+use super::head::Client;
+use super::pace::Pace;
 use super::sweep::SoFar;
 use super::upstream::Onward;
 use crate::gate::{Permit, Refusal};
 use crate::model::{ClientIp, Entropy, RequestId, Timestamp};
+
+/// `X-Request-Id`.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One request's state.
 pub struct Ctx {
@@ -32,6 +37,8 @@ pub struct Ctx {
     pub(super) unsettled: Option<String>,
     /// Bytes of the request body so far, and how many there may be.
     pub(super) body: (u64, u64),
+    /// How fast the client sends the body, and how fast it takes the answer.
+    pub(super) paces: (Pace, Pace),
     /// Why it was refused.
     pub(super) refusal: Option<Refusal>,
     /// The id as a header value, once it was needed.
@@ -47,6 +54,22 @@ impl Ctx {
     pub(super) fn id_value(&mut self) -> HeaderValue {
         let make = || HeaderValue::try_from(self.id.to_string()).unwrap_or(HeaderValue::from_static(""));
         self.id_value.get_or_insert_with(make).clone()
+    }
+}
+
+/// What every answer carries, whoever made it.
+pub(super) fn answer_fields(ctx: &mut Ctx) -> Vec<(HeaderName, HeaderValue)> {
+    let id = (REQUEST_ID, ctx.id_value());
+    ctx.cookies.iter().map(|c| (header::SET_COOKIE, c.clone())).chain([id]).collect()
+}
+
+/// Whom our own endpoints serve.
+pub(super) fn client_of(headers: &HeaderMap, ctx: &Ctx) -> Client {
+    let agent = headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    Client {
+        ip: ctx.client_ip.unwrap_or(ClientIp::UNKNOWN),
+        user_agent: agent.unwrap_or_default(),
+        request_id: ctx.id,
     }
 }
 

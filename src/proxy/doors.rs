@@ -1,13 +1,15 @@
 //! The listeners. Pingora accepts; when it has to stop, what the system has already accepted for us and still holds in a
 //! listener's queue is let in before the listener closes: closing would reset those connections.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
+use pingora::listeners::{L4BufferSettings, ListenerConfig, TcpSocketOptions};
+use pingora::protocols::TcpKeepalive;
 use pingora::protocols::l4::stream::Stream as Plain;
 use pingora::protocols::{GetSocketDigest as _, SocketDigest, Stream};
 use pingora::server::{Fds, ListenFds, ShutdownWatch};
@@ -15,9 +17,13 @@ use pingora::services::{Service, listening};
 
 use super::drain::Drain;
 use super::guard::Guard;
+use super::settings::Limits;
 
 /// How long the doors stay on record after they have closed: by then whoever came in last is on record instead.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// How many signs of life of a client may be missing.
+const PROBES: usize = 3;
 
 /// The public listeners and the guard behind them, as a service of Pingora's server.
 pub struct Doors {
@@ -36,14 +42,19 @@ impl Doors {
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn new(guard: Guard, drain: Arc<Drain>, listeners: Vec<TcpListener>) -> std::io::Result<Self> {
+    pub fn new(
+        guard: Guard,
+        drain: Arc<Drain>,
+        listeners: Vec<TcpListener>,
+        limits: &Limits,
+    ) -> std::io::Result<Self> {
         let guard = Arc::new(guard);
         let mut service = listening::Service::new("stagedoor".into(), Entrance(guard.clone(), drain.clone()));
         let mut fds = Fds::new();
         for listener in &listeners {
-            let address = listener.local_addr()?.to_string();
-            service.add_tcp(&address);
-            fds.add(address, listener.try_clone()?.into_raw_fd());
+            let address = listener.local_addr()?;
+            service.add_listener(listening_on(address, limits));
+            fds.add(address.to_string(), listener.try_clone()?.into_raw_fd());
         }
         let closing = drain.watch();
         Ok(Self { service, guard, drain, closing, fds: Arc::new(fds.into()), listeners })
@@ -61,6 +72,25 @@ impl Doors {
             });
         }
     }
+}
+
+/// An address to listen on. Nothing is buffered for reading before the guard, which has a buffer of its own: so an idle
+/// connection holds none. A client that has vanished, or takes nothing of what was sent, is found out by TCP itself: also
+/// while an answer's head is written, for which the library has no time limit.
+fn listening_on(address: SocketAddr, limits: &Limits) -> ListenerConfig {
+    let patience = limits.body_timeout.max(Duration::from_secs(1));
+    let alive = TcpKeepalive {
+        idle: patience,
+        interval: (patience / 3).max(Duration::from_secs(1)),
+        count: PROBES,
+        #[cfg(target_os = "linux")]
+        user_timeout: limits.body_timeout * 2,
+    };
+    let mut options = TcpSocketOptions::default();
+    options.tcp_keepalive = Some(alive);
+    ListenerConfig::tcp(address.to_string())
+        .tcp_socket_options(options)
+        .l4_buffer(L4BufferSettings::default().read(0))
 }
 
 /// As Pingora makes them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use ipnet::IpNet;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -14,18 +14,20 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorType, Result};
 
 use super::bridge::{self, OwnApp};
-use super::ctx::{Ctx, RequestIds};
+use super::ctx::{Ctx, REQUEST_ID, RequestIds, answer_fields, client_of};
 use super::drain::Drain;
 use super::exchange::{self, Answer, Exchanges};
 use super::failure::refusal_of;
 use super::forward;
 use super::forwarded::Told;
-use super::head::{self, Client};
+use super::head;
+use super::note::Quiet;
+use super::pace;
 use super::renewal::Renew;
 use super::respond::{self, Pages, is_interim, keep_private, sets_ours};
 use super::settings::{ForwardedFamily, Limits};
 use super::tls::Tls;
-use super::upstream::{Onward, UPGRADED_IDLE, Upstreams};
+use super::upstream::{Onward, Upstreams};
 use crate::gate::{Gate, HeadRefusal, Own, Permit, Refusal, Renewed, Verdict};
 use crate::metrics::Metrics;
 use crate::model::{ClientIp, Clock, Entropy};
@@ -69,10 +71,8 @@ pub struct Front {
     parts: FrontParts,
     ids: RequestIds,
     scheme: HeaderValue,
+    quiet: Arc<Quiet>,
 }
-
-/// `X-Request-Id`.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Front {
     /// Puts the proxy together.
@@ -80,7 +80,13 @@ impl Front {
     pub fn new(parts: FrontParts) -> Self {
         let secure = parts.gate.snapshot().settings().secure_cookies();
         let ids = RequestIds::new(&*parts.entropy);
-        Self { parts, ids, scheme: HeaderValue::from_static(if secure { "https" } else { "http" }) }
+        let quiet = Arc::new(Quiet::new(parts.clock.clone()));
+        Self { parts, ids, scheme: HeaderValue::from_static(if secure { "https" } else { "http" }), quiet }
+    }
+
+    /// What keeps floods out of the log.
+    pub(super) fn quiet(&self) -> &Arc<Quiet> {
+        &self.quiet
     }
 
     /// What the guard in front of this shares with it.
@@ -144,46 +150,10 @@ impl Front {
         if begun { Ok(()) } else { respond::write(session, answer, &answer_fields(ctx)).await }
     }
 
-    /// One line and one count for each refusal (INV-7).
-    pub(super) fn note(&self, ctx: &Ctx, refusal: Refusal, (method, path): (&http::Method, &str)) {
-        self.parts.metrics.refused(refusal.reason(), ctx.rule, refusal.status());
-        self.parts.metrics.answered(refusal.status());
-        tracing::info!(
-            request_id = %ctx.id,
-            reason = refusal.reason(),
-            status = refusal.status(),
-            %method,
-            path = self.loggable(path),
-            client_ip = ctx.client_ip.map(tracing::field::display),
-            "request refused"
-        );
-    }
-
-    /// The path, cut to the prefix for our own endpoints: mailed links carry their secret in it (INV-4).
-    fn loggable<'a>(&self, path: &'a str) -> &'a str {
-        let snapshot = self.parts.gate.snapshot();
-        let prefix = snapshot.settings().auth_prefix.len();
-        if path.starts_with(&snapshot.settings().auth_prefix) { &path[..prefix] } else { path }
-    }
-
     fn describe_request(&self, ctx: &mut Ctx, host: Option<HeaderValue>, headers: &mut http::HeaderMap) {
         let client = ctx.client_ip.unwrap_or(ClientIp::UNKNOWN);
         Told { client, proxies: &ctx.proxies, scheme: &self.scheme, host }.put_into(headers);
         headers.insert(REQUEST_ID, ctx.id_value());
-    }
-}
-
-pub(super) fn answer_fields(ctx: &mut Ctx) -> Vec<(HeaderName, HeaderValue)> {
-    let id = (REQUEST_ID, ctx.id_value());
-    ctx.cookies.iter().map(|c| (header::SET_COOKIE, c.clone())).chain([id]).collect()
-}
-
-pub(super) fn client_of(headers: &http::HeaderMap, ctx: &Ctx) -> Client {
-    let agent = headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-    Client {
-        ip: ctx.client_ip.unwrap_or(ClientIp::UNKNOWN),
-        user_agent: agent.unwrap_or_default(),
-        request_id: ctx.id,
     }
 }
 
@@ -208,6 +178,7 @@ impl ProxyHttp for Front {
             cookies: Vec::new(),
             unsettled: None,
             body: (0, 0),
+            paces: Default::default(),
             refusal: None,
             id_value: None,
             news: self.parts.exchanges.news.so_far(),
@@ -222,7 +193,7 @@ impl ProxyHttp for Front {
         self.parts.drain.part_ways(session);
         let patience = self.parts.limits.body_timeout;
         let websocket = head::is_websocket(session.req_header());
-        session.set_read_timeout(Some(if websocket { UPGRADED_IDLE } else { patience }));
+        session.set_read_timeout(Some(if websocket { self.parts.limits.websocket_idle } else { patience }));
         // A client that stops reading, or never ends its body, must not hold connections for ever (D-02).
         session.set_write_timeout(Some(patience));
         session.set_total_drain_timeout(Some(patience));
@@ -264,7 +235,7 @@ impl ProxyHttp for Front {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        forward::peer(&self.parts.upstreams, session, ctx)
+        forward::peer(&self.parts, session, ctx)
     }
 
     fn fail_to_connect(
@@ -324,9 +295,15 @@ impl ProxyHttp for Front {
         if session.is_http2() {
             exchange::uploaded(end);
         }
-        ctx.body.0 += body.as_ref().map_or(0, |b| b.len() as u64);
         // What flows after an upgrade is a conversation, not a body.
-        if ctx.body.0 > ctx.body.1 && !session.was_upgraded() {
+        if session.was_upgraded() {
+            return Ok(());
+        }
+        let bytes = body.as_ref().map_or(0, Bytes::len);
+        let now = self.parts.clock.monotonic();
+        pace::uploaded(&mut ctx.paces.0, session, (bytes, end), &self.parts.limits, now)?;
+        ctx.body.0 += bytes as u64;
+        if ctx.body.0 > ctx.body.1 {
             ctx.refusal = Some(Refusal::BodyTooLarge);
             return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
         }
@@ -374,6 +351,21 @@ impl ProxyHttp for Front {
         }
         respond::keep_encrypted(response, self.scheme == "https")?;
         response.insert_header(REQUEST_ID, ctx.id_value())
+    }
+
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<std::time::Duration>> {
+        if let Some(body) = body.as_ref().filter(|_| !session.was_upgraded()) {
+            let now = self.parts.clock.monotonic();
+            let patience = pace::patience(&mut ctx.paces.1, body.len(), &self.parts.limits, now);
+            session.set_write_timeout(Some(patience));
+        }
+        Ok(None)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Ctx) -> FailToProxy {

@@ -11,9 +11,10 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::ctx::Ctx;
+use super::filter::FrontParts;
 use super::head;
 use super::respond::is_interim;
-use super::upstream::{Asking, Upstreams};
+use super::upstream::Asking;
 use crate::gate::{Refusal, UpstreamFailure};
 use crate::metrics::Trouble;
 use crate::model::ClientIp;
@@ -22,14 +23,14 @@ use crate::model::ClientIp;
 const MAX_INTERIM: u8 = 16;
 
 /// The server for this request. Asked again, it is another one if there is another one.
-pub(super) fn peer(upstreams: &Upstreams, session: &Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+pub(super) fn peer(parts: &FrontParts, session: &Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
     let permit = ctx.permit.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no permit"))?;
     let asking = Asking {
-        upgrade: head::is_websocket(session.req_header()),
+        upgrade: head::is_websocket(session.req_header()).then_some(parts.limits.websocket_idle),
         client: ctx.client_ip.unwrap_or(ClientIp::UNKNOWN),
         now: ctx.now,
     };
-    upstreams.peer(permit, &asking, &mut ctx.onward).map_err(|failure| {
+    parts.upstreams.peer(permit, &asking, &mut ctx.onward).map_err(|failure| {
         ctx.refusal = Some(Refusal::Upstream(failure));
         let why = if failure == UpstreamFailure::Busy {
             "too many requests under way"

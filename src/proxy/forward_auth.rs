@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue, Method};
 use pingora::Result;
 use pingora::proxy::Session;
 
-use super::ctx::Ctx;
-use super::filter::{Front, answer_fields};
+use super::ctx::{Ctx, answer_fields};
+use super::filter::Front;
 use super::forwarded::{is_trusted, peer};
 use super::respond::{self, Answer};
 use crate::gate::{ClientKind, HeadRefusal, Permit, Refusal, Renewed, RequestHead, Snapshot, Verdict, form};

@@ -1,14 +1,11 @@
 //! Owns each downstream connection. Reads every HTTP/1.x head itself, under one deadline and one size limit, lets
 //! [`strict`](super::strict) look at the raw bytes, and only then hands connection and bytes to Pingora.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
-use ipnet::IpNet;
 use memchr::memmem;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora::prelude::timeout;
@@ -20,12 +17,13 @@ use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+use super::connections::{Connections, Place, peer};
 use super::ctx::RequestIds;
 use super::drain::{Drain, last_call};
 use super::exchange::Exchanges;
 use super::filter::Front;
-use super::forwarded::is_trusted;
 use super::http2::{Fault, Http2};
+use super::note::Quiet;
 use super::proxy_protocol;
 use super::respond;
 use super::settings::Limits;
@@ -55,10 +53,10 @@ pub struct Guard {
     drain: Arc<Drain>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
-    trusted: Vec<IpNet>,
     /// Whether connections begin with a header of the PROXY protocol.
     proxy_protocol: bool,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    connections: Arc<Connections>,
+    quiet: Arc<Quiet>,
 }
 
 enum Head {
@@ -73,13 +71,15 @@ enum Head {
 
 impl Guard {
     /// A guard in front of `front`. With `h2c`, clients may speak HTTP/2 without TLS by prior knowledge
-    /// (RFC 9113 section 3.3).
+    /// (RFC 9113 section 3.3). `room`: so many connections at most, whatever the limits say.
     #[must_use]
-    pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool) -> Self {
-        let parts = front.parts();
+    pub fn new(conf: &Arc<ServerConf>, front: Front, h2c: bool, room: usize) -> Self {
+        let (parts, quiet) = (front.parts(), front.quiet().clone());
         let tls = parts.tls.clone();
         let (limits, drain, metrics) = (parts.limits, parts.drain.clone(), parts.metrics.clone());
-        let (ids, trusted) = (RequestIds::new(&*parts.entropy), parts.trusted_proxies.clone());
+        let ids = RequestIds::new(&*parts.entropy);
+        let around = (parts.clock.clone(), metrics.clone());
+        let connections = Arc::new(Connections::new(&limits, room, parts.trusted_proxies.clone(), around));
         let https = parts.gate.snapshot().settings().secure_cookies();
         let exchanges = parts.exchanges.clone();
         let proxy_protocol = parts.proxy_protocol;
@@ -97,9 +97,9 @@ impl Guard {
             drain,
             metrics,
             ids,
-            trusted,
             proxy_protocol,
-            open: Mutex::default(),
+            connections,
+            quiet,
         }
     }
 
@@ -109,33 +109,14 @@ impl Guard {
         if !self.proxy_protocol {
             return Some(stream);
         }
-        let client_ip = peer(&stream).map(tracing::field::display);
-        match proxy_protocol::accept(stream, &self.trusted, self.limits.head_timeout).await {
+        let client_ip = peer(&stream);
+        match proxy_protocol::accept(stream, self.connections.trusted(), self.limits.head_timeout).await {
             Ok(stream) => stream,
             Err(fault) => {
-                let (reason, status) = (fault.reason(), fault.status());
-                self.metrics.refused(reason, None, status);
-                tracing::info!(request_id = %self.ids.next(), reason, client_ip, "connection refused");
+                self.turn_away(client_ip, fault.reason(), fault.status());
                 None
             }
         }
-    }
-
-    /// `None` when the address has as many connections as it may. A trusted proxy brings those of many people and is
-    /// not counted.
-    fn enter(self: &Arc<Self>, stream: &Stream) -> Option<Place> {
-        let peer = peer(stream)?;
-        let bucket = peer.bucket();
-        if is_trusted(peer, &self.trusted) {
-            return Some(Place { guard: self.clone(), bucket: None });
-        }
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(bucket).or_insert(0);
-        if *count >= self.limits.connections_per_address {
-            return None;
-        }
-        *count += 1;
-        Some(Place { guard: self.clone(), bucket: Some(bucket) })
     }
 
     /// The first head: one deadline for it, from connecting on.
@@ -230,18 +211,18 @@ impl Guard {
         bare.then_some(Err(HeadRefusal::Malformed("bare_line_feed")))
     }
 
-    async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
+    async fn serve(&self, mut stream: Stream, here: &Place, shutdown: &ShutdownWatch) -> Option<()> {
         let mut stopping = self.drain.watch();
         if stream.selected_alpn_proto() == Some(ALPN::H2) {
-            return self.serve_http2(stream, &stopping).await;
+            return self.serve_http2(stream, here, &stopping).await;
         }
-        let mut head = self.first_head(&mut stream, &mut stopping).await;
+        let mut head = here.seat().wait_for(self.first_head(&mut stream, &mut stopping)).await?;
         let mut settings: Option<HttpPersistentSettings> = None;
         let place = self.exchanges.enter();
         loop {
             let buf = match head {
                 Head::Http1(buf) => buf,
-                Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, &stopping).await,
+                Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, here, &stopping).await,
                 Head::Refused(refusal) => return self.refuse(stream, refusal).await,
                 Head::Gone => return None,
             };
@@ -254,19 +235,31 @@ impl Guard {
             let reused: ReusedHttpStream =
                 place.run(self.proxy.process_new_http(session, shutdown)).await??;
             (stream, settings) = reused.consume();
-            head = self.next_head(&mut stream, &mut stopping).await;
+            head = here.seat().wait_for(self.next_head(&mut stream, &mut stopping)).await?;
         }
     }
 
-    async fn serve_http2(&self, stream: Stream, stopping: &ShutdownWatch) -> Option<()> {
+    async fn serve_http2(&self, stream: Stream, here: &Place, stopping: &ShutdownWatch) -> Option<()> {
         let client_ip = peer(&stream).map(tracing::field::display);
         let tell = |Fault(reason, status)| {
             self.metrics.refused(reason, None, status);
+            if !self.quiet.may_say(reason) {
+                return;
+            }
             tracing::info!(request_id = %self.ids.next(), reason, status, client_ip, "connection refused");
         };
-        let many = peer(&stream).is_some_and(|ip| is_trusted(ip, &self.trusted));
-        self.http2.serve((stream, many), stopping, tell).await;
+        let many = self.connections.brings_many(&stream);
+        self.http2.serve((stream, many), here.seat(), stopping, tell).await;
         None
+    }
+
+    /// This connection does not get in.
+    fn turn_away(&self, client: Option<ClientIp>, reason: &'static str, status: u16) {
+        self.metrics.refused(reason, None, status);
+        if self.quiet.may_say(reason) {
+            let client_ip = client.map(tracing::field::display);
+            tracing::info!(request_id = %self.ids.next(), reason, client_ip, "connection refused");
+        }
     }
 
     async fn refuse(&self, mut stream: Stream, refusal: HeadRefusal) -> Option<()> {
@@ -275,7 +268,9 @@ impl Guard {
         let id = self.ids.next();
         let client_ip = peer(&stream).map(tracing::field::display);
         let (reason, status) = (refusal.reason(), refusal.status());
-        tracing::info!(request_id = %id, reason, status, client_ip, "request refused");
+        if self.quiet.may_say(reason) {
+            tracing::info!(request_id = %id, reason, status, client_ip, "request refused");
+        }
         // Nothing said without TLS may promise anything about TLS (RFC 6797 section 7.2).
         let https = self.https && (self.tls.is_none() || stream.get_ssl_digest().is_some());
         let answer = respond::raw(refusal, id, https);
@@ -291,10 +286,6 @@ fn rewound(stream: Stream, read: &[u8]) -> Option<Stream> {
     let mut plain = stream.into_any().downcast::<pingora::protocols::l4::stream::Stream>().ok()?;
     plain.rewind(read);
     Some(plain)
-}
-
-fn peer(stream: &Stream) -> Option<ClientIp> {
-    Some(ClientIp::new(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip()))
 }
 
 /// Reads what is still under way: closing on unread bytes would reset the connection, and the answer with it.
@@ -315,41 +306,22 @@ async fn linger(stream: &mut Stream) {
 impl ServerApp for Guard {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let stream = self.introduced(stream).await?;
-        let Some(_place) = self.enter(&stream) else {
-            self.metrics.refused("too_many_connections", None, 503);
-            let client_ip = peer(&stream).map(tracing::field::display);
-            tracing::info!(reason = "too_many_connections", client_ip, "connection refused");
-            return None;
+        let place = match self.connections.enter(&stream) {
+            Ok(place) => place,
+            Err(full) => {
+                self.turn_away(peer(&stream), full.reason(), 503);
+                return None;
+            }
         };
         let stream = match self.tls.as_ref().filter(|tls| tls.is_for(&stream)) {
-            Some(tls) => tls.accept(stream, self.limits.head_timeout).await?,
+            Some(tls) => place.seat().wait_for(tls.accept(stream, self.limits.head_timeout)).await??,
             None => stream,
         };
-        self.serve(stream, shutdown).await;
+        self.serve(stream, &place, shutdown).await;
         None
     }
 
     async fn cleanup(&self) {
         self.proxy.http_cleanup().await;
-    }
-}
-
-/// One open connection in the count for its address.
-struct Place {
-    guard: Arc<Guard>,
-    /// `None`: not counted.
-    bucket: Option<IpAddr>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some(bucket) = self.bucket else { return };
-        let mut open = self.guard.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&bucket) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&bucket);
-            }
-        }
     }
 }

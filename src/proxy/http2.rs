@@ -16,6 +16,7 @@ use pingora::proxy::HttpProxy;
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
+use super::connections::Seat;
 use super::drain::LAST_CALL;
 use super::exchange::{Exchanges, Place};
 use super::filter::Front;
@@ -70,6 +71,7 @@ impl Http2 {
     pub(super) async fn serve(
         &self,
         (stream, many): (Stream, bool),
+        seat: &Arc<Seat>,
         stopping: &watch::Receiver<bool>,
         tell: impl FnOnce(Fault),
     ) {
@@ -82,8 +84,9 @@ impl Http2 {
         let frames = Arc::new(Frames::of(many));
         let watched: Stream = Box::new(Watched::new(stream, frames.clone()));
         let opening = timeout(self.limits.head_timeout, handshake(watched, Some(self.options())));
-        let Ok(Ok(mut connection)) = opening.await else { return };
-        let talk = Talk { http2: self, frames, digest: digest.clone(), busy: Arc::default() };
+        let Some(Ok(Ok(mut connection))) = seat.wait_for(opening).await else { return };
+        let talk =
+            Talk { http2: self, frames, digest: digest.clone(), busy: Arc::new(Busy::new(seat.clone())) };
         let last_word = match talk.run(&mut connection, stopping.clone()).await {
             None => return,
             Some(Ended::Idle) => Reason::NO_ERROR,
@@ -160,6 +163,12 @@ impl Talk<'_> {
                         }
                     }
                 },
+                () = self.busy.seat.shown_out() => {
+                    // Unless a request came at the same moment: then somebody else has to make room.
+                    if self.busy.is_idle() {
+                        return Some(Ended::Idle);
+                    }
+                }
                 () = &mut idle => return Some(if self.frames.open_block().is_some() { TOO_SLOW } else { Ended::Idle }),
             }
         }
@@ -229,16 +238,27 @@ impl OpenBlock {
 }
 
 /// How many streams of a connection are served.
-#[derive(Default)]
 struct Busy {
     streams: AtomicUsize,
     left: Notify,
+    seat: Arc<Seat>,
 }
 
 impl Busy {
+    fn new(seat: Arc<Seat>) -> Self {
+        seat.rest();
+        Self { streams: AtomicUsize::new(0), left: Notify::new(), seat }
+    }
+
     fn begin(self: &Arc<Self>) -> AtWork {
-        self.streams.fetch_add(1, Ordering::SeqCst);
+        if self.streams.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.seat.take_up();
+        }
         AtWork(self.clone())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.streams.load(Ordering::SeqCst) == 0
     }
 
     /// Ends when no stream is served and so much time has passed since the last.
@@ -255,6 +275,7 @@ struct AtWork(Arc<Busy>);
 impl Drop for AtWork {
     fn drop(&mut self) {
         if self.0.streams.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.seat.rest();
             self.0.left.notify_one();
         }
     }

@@ -1,8 +1,8 @@
 //! The reverse proxy: Pingora in front, the gate in the middle. A request's way through here is
 //! `guard` (is this HTTP at all?) → `filter` (whose is it, and may it?) → `upstream` (where to).
 //!
-//! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
 //! - `doors`: the listeners, and what waits in their queues at the end
+//! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`) · `connections`: how many there may be
 //! - `http2`: runs an HTTP/2 connection, stream by stream · `frames`: counts what only costs us
 //! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
@@ -14,10 +14,12 @@
 //! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
 //! - `failure`: what an error on the way means to the client
+//! - `pace`: how slowly a client may send or take · `note`: what is logged of a refusal, also in a flood
 //! - `respond`: writes refusals, as pages for people and problem documents for programs
 //! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
 mod bridge;
+mod connections;
 mod ctx;
 mod doors;
 mod drain;
@@ -31,6 +33,8 @@ mod frames;
 mod guard;
 mod head;
 mod http2;
+mod note;
+mod pace;
 mod proxy_protocol;
 mod renewal;
 mod respond;

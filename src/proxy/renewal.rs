@@ -9,8 +9,8 @@ use pingora::prelude::Session;
 use std::time::Duration;
 
 use super::Client;
-use super::ctx::Ctx;
-use super::filter::{Front, client_of};
+use super::ctx::{Ctx, client_of};
+use super::filter::Front;
 use crate::gate::{Own, Refusal, Renewed, RequestHead, Verdict};
 
 /// Gets a browser new tokens on the way.

@@ -76,6 +76,16 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Open connections from one address.
     pub connections_per_address: usize,
+    /// Open connections from all addresses.
+    pub connections: usize,
+    /// Bytes per second of a request body, over its life so far; 0: no limit.
+    pub min_request_rate: u64,
+    /// Bytes per second of an answer that its client takes, while any wait for it; 0: no limit.
+    pub min_response_rate: u64,
+    /// How long either may be slower.
+    pub rate_grace: Duration,
+    /// How long nothing may pass over a WebSocket, in either direction.
+    pub websocket_idle: Duration,
 }
 
 /// One application.
@@ -164,4 +174,23 @@ pub struct Health {
     pub path: String,
     /// How often.
     pub interval: Duration,
+}
+
+/// Limits for tests: those of the documentation.
+#[cfg(test)]
+pub(super) fn sample_limits() -> Limits {
+    Limits {
+        head_bytes: 32 * 1024,
+        headers: 100,
+        head_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(75),
+        body_bytes: 1 << 20,
+        body_timeout: Duration::from_secs(30),
+        connections_per_address: 100,
+        connections: 20_000,
+        min_request_rate: 240,
+        min_response_rate: 240,
+        rate_grace: Duration::from_secs(5),
+        websocket_idle: Duration::from_secs(600),
+    }
 }

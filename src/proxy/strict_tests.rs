@@ -1,20 +1,7 @@
 //! Tests of the strict head check.
 
-use std::time::Duration;
-
 use super::*;
-
-fn limits() -> Limits {
-    Limits {
-        head_bytes: 32 * 1024,
-        headers: 100,
-        head_timeout: Duration::from_secs(10),
-        idle_timeout: Duration::from_secs(75),
-        body_bytes: 1 << 20,
-        body_timeout: Duration::from_secs(30),
-        connections_per_address: 100,
-    }
-}
+use crate::proxy::settings::sample_limits as limits;
 
 fn request(line: &str, fields: &str) -> Result<(), HeadRefusal> {
     check(format!("{line}\r\nHost: a.example\r\n{fields}\r\n").as_bytes(), &limits())

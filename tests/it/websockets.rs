@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::support::flow::{Flow, Kind};
-use crate::support::{Next, TestApp, client_frame, get, server_frame};
+use crate::support::{Next, RawClient, TestApp, client_frame, get, server_frame};
 
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 /// A message that nobody would want in memory.
@@ -32,13 +33,84 @@ fn d_14_open_websockets_count_as_connections() {
     });
 }
 
+/// A WebSocket to `path`, after its handshake.
+fn upgraded(app: &TestApp, path: &str, bearer: &str) -> RawClient {
+    let mut client = app.connect();
+    client.send(get(path, &format!("{UPGRADE}{bearer}")));
+    assert_eq!(client.head().map(|head| head.status), Ok(101));
+    client
+}
+
+#[test]
+fn d_14_a_websocket_over_which_nothing_passes_ends() {
+    let idle = Duration::from_millis(800);
+    let app = TestApp::with(move |setup| {
+        setup.tweak(move |settings| settings.proxy.limits.websocket_idle = idle);
+    });
+    let user = app.person("user");
+    let (tell, told) = mpsc::channel();
+    // One talks and never listens, the other the other way round; a third says nothing at all.
+    app.upstream().script("/api/", move |request, stream| {
+        std::thread::sleep(Duration::from_millis(40));
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        let _ = stream.write_all(head.as_bytes());
+        let mut chunk = [0; 4096];
+        if request.path() == "/api/talks" {
+            while stream.write_all(&server_frame(1, b"beat")).is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        while stream.read(&mut chunk).is_ok_and(|n| n > 0) {}
+        let _ = tell.send(request.path().to_owned());
+        Next::Close
+    });
+    let mut silent = upgraded(&app, "/api/silent", &user.bearer());
+    let mut hears = upgraded(&app, "/api/talks", &user.bearer());
+    let mut talks = upgraded(&app, "/api/listens", &user.bearer());
+    let beat = server_frame(1, b"beat");
+    for n in 0..30 {
+        assert_eq!(hears.exactly(beat.len()), Ok(beat.clone()), "{n}");
+        talks.send(client_frame(1, b"word"));
+    }
+    // Three seconds have passed.
+    assert!(silent.is_closed());
+    assert_eq!(
+        told.recv_timeout(Duration::from_secs(8)),
+        Ok("/api/silent".to_owned()),
+        "the upstream is let go"
+    );
+    assert!(talks.try_send(&client_frame(1, b"word")).is_ok() && talks.is_open_and_quiet());
+    drop((hears, talks));
+    app.settle();
+}
+
+#[test]
+fn d_14_idle_websockets_cost_little_and_harm_nobody() {
+    const OPEN: usize = 200;
+    let app = TestApp::start();
+    let user = app.person("user");
+    assert_eq!(app.ask(get("/api/x", &user.bearer())).status, 200);
+    let before = memory();
+    let open: Vec<RawClient> = (0..OPEN).map(|_| upgraded(&app, "/ws", &user.bearer())).collect();
+    let each = memory().saturating_sub(before) / OPEN;
+    println!("{each} bytes for each, with both ends of this test");
+    assert_eq!(app.metric("stagedoor_streams_open", ""), OPEN);
+    assert_eq!(app.ask(get("/api/x", &user.bearer())).status, 200);
+    assert!(each <= 512 << 10, "{each}");
+    drop(open);
+    crate::support::until("all are given back", || {
+        (app.metric("stagedoor_streams_open", "") == 0).then_some(())
+    });
+    app.settle();
+}
+
 #[test]
 fn d_14_a_large_message_and_many_pings_pass_without_being_kept() {
     let app = TestApp::start();
     let user = app.person("user");
     let (tell, told) = mpsc::channel();
     app.upstream().script("/api/sink", move |_, stream| {
-        std::thread::sleep(std::time::Duration::from_millis(40));
+        std::thread::sleep(Duration::from_millis(40));
         let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
         let _ = stream.write_all(head.as_bytes());
         let (mut seen, mut chunk) = (0, vec![0; 65536]);
@@ -59,7 +131,7 @@ fn d_14_a_large_message_and_many_pings_pass_without_being_kept() {
     for _ in 0..LARGE / piece.len() {
         client.send(&piece);
     }
-    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(30)), Ok(LARGE));
+    assert_eq!(told.recv_timeout(Duration::from_secs(30)), Ok(LARGE));
     let grown = memory().saturating_sub(before);
     println!("memory grew by {} kB", grown / 1024);
     assert!(grown < 16 << 20, "{grown} bytes more");

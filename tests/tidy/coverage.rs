@@ -24,13 +24,15 @@ const CASES: &[(char, u8, u8)] = &[
     ('C', 1, 15),
     ('Z', 1, 13),
     ('N', 13, 13),
+    ('D', 1, 15),
     // What upstreams send back; the other cases of this letter are about clients and have their tests by topic.
     ('S', 28, 31),
 ];
 
 /// The rows of the fault catalogue that a test must carry in its name (`case_5_…`).
 const FAULTS: &[u8] = &[
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 27, 28, 30, 31, 34, 37,
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+    30, 31, 32, 34, 37,
 ];
 
 /// What makes a refusal of a malformed head out of its reason.

@@ -75,6 +75,19 @@ struct Recipe {
     salt: Vec<u8>,
 }
 
+/// How much less a worker's share of a busy processor is than that of a thread that proxies (`nice`, 0 to 19).
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Whoever floods the sign-in must not slow down pages: where there are more threads than processors, hashing waits. On
+/// Linux this is a matter of one thread; elsewhere it would be one of the whole process.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(e) = rustix::process::nice(NICE) {
+        tracing::debug!(error = %e, "hashing has the priority of everything else");
+    }
+}
+
 impl Hasher {
     /// Starts the workers.
     ///
@@ -97,7 +110,10 @@ impl Hasher {
             let (pool, clock) = (Arc::clone(&pool), Arc::clone(&clock));
             std::thread::Builder::new()
                 .name(format!("argon2-{n}"))
-                .spawn(move || work(&pool, &*clock))
+                .spawn(move || {
+                    stand_back();
+                    work(&pool, &*clock);
+                })
                 .expect("the system can start a thread");
         }
         let salt = entropy.bytes::<SALT>().to_vec();

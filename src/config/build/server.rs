@@ -8,6 +8,7 @@ use http::Uri;
 use ipnet::IpNet;
 
 use crate::config::raw::sections as s;
+use crate::config::raw::sections_limits::LIMITS;
 use crate::config::raw::table::{Field, Table};
 use crate::proxy::{ForwardedFamily, Limits, TlsListener};
 
@@ -58,7 +59,7 @@ pub(super) fn read(root: &Table<'_>) -> Server {
         drain_delay: table.duration("drain_delay"),
         grace: table.duration("grace"),
         upgrade_socket: table.text("upgrade_socket").map(|path| table.at.cx.base.join(path)),
-        limits: limits(&table.sub("limits", &s::LIMITS)),
+        limits: limits(&table.sub("limits", &LIMITS)),
     }
 }
 
@@ -90,6 +91,9 @@ fn tls(table: &Table<'_>, taken: &[Option<SocketAddr>]) -> Option<TlsListener> {
     Some(TlsListener { listen, certificate: certificate?, key: key? })
 }
 
+/// How long a client may be slower than the least rates: who has just begun has no rate yet.
+const RATE_GRACE: Duration = Duration::from_secs(5);
+
 fn limits(table: &Table<'_>) -> Limits {
     Limits {
         head_bytes: table.size("head_bytes").and_then(|n| usize::try_from(n).ok()).unwrap_or_default(),
@@ -99,6 +103,11 @@ fn limits(table: &Table<'_>) -> Limits {
         body_bytes: table.size("body_bytes").unwrap_or_default(),
         body_timeout: table.duration("body_timeout"),
         connections_per_address: table.count("connections_per_address"),
+        connections: table.count("connections"),
+        min_request_rate: table.count("min_request_rate"),
+        min_response_rate: table.count("min_response_rate"),
+        rate_grace: RATE_GRACE,
+        websocket_idle: table.duration("websocket_idle"),
     }
 }
 

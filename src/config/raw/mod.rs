@@ -2,6 +2,7 @@
 
 pub(super) mod keys;
 pub(super) mod sections;
+pub(super) mod sections_limits;
 pub(super) mod sections_policy;
 pub(super) mod sections_stores;
 pub(super) mod table;

@@ -146,40 +146,6 @@ pub(in crate::config) static TLS: Section = Section {
     ],
 };
 
-pub(in crate::config) static LIMITS: Section = Section {
-    path: "server.limits",
-    doc: "What a client may send before any rule is asked.",
-    keys: &[
-        key("head_bytes", Size("4KiB", "1MiB"), Text("32KiB"), "Request line and header fields together."),
-        key("headers", Number(10, 1000), Text("100"), "Number of header fields."),
-        key("head_timeout", Duration("1s", "5m"), Text("10s"), "Time for the whole head."),
-        key(
-            "idle_timeout",
-            Duration("1s", "1h"),
-            Text("75s"),
-            "How long a kept-alive connection may be silent.",
-        ),
-        key(
-            "body_bytes",
-            Size("1KiB", "1024GiB"),
-            Text("10MiB"),
-            "Request body, unless the route has its own `max_body`.",
-        ),
-        key(
-            "body_timeout",
-            Duration("1s", "1h"),
-            Text("30s"),
-            "How long to wait for the next piece of a request body.",
-        ),
-        key(
-            "connections_per_address",
-            Number(1, 1_000_000),
-            Text("1024"),
-            "Open connections from one address.",
-        ),
-    ],
-};
-
 pub(in crate::config) static MAIL: Section = Section {
     path: "mail",
     doc: "How mail leaves the house.",

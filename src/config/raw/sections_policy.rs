@@ -253,12 +253,12 @@ const CRITERIA: &[Key] = &[
 
 /// Every table, in the order of the reference.
 pub(in crate::config) fn all() -> [&'static Section; 28] {
-    use super::{sections as s, sections_stores as stores};
+    use super::{sections as s, sections_limits as limits, sections_stores as stores};
     [
         &s::ROOT,
         &s::SERVER,
         &s::TLS,
-        &s::LIMITS,
+        &limits::LIMITS,
         &stores::STORE,
         &stores::REDIS,
         &s::MAIL,

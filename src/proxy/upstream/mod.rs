@@ -40,8 +40,6 @@ pub struct BadAuthorities {
 /// The task that watches all servers.
 pub type WatchService = GenBackgroundService<Watch>;
 
-/// How long an upgraded connection may be silent.
-pub(super) const UPGRADED_IDLE: Duration = Duration::from_secs(3600);
 /// How often one request is sent at most.
 const TRIES: u8 = 2;
 
@@ -50,8 +48,8 @@ pub struct Upstreams(Vec<Arc<Pool>>);
 
 /// What matters about a request for where it goes.
 pub(super) struct Asking {
-    /// Whether it wants to be more than one request and one answer.
-    pub(super) upgrade: bool,
+    /// It wants to be more than one request and one answer: how long nothing may pass then.
+    pub(super) upgrade: Option<Duration>,
     /// Who sent it.
     pub(super) client: ClientIp,
     /// When.
@@ -121,8 +119,8 @@ impl Upstreams {
                 peer
             }
         };
-        if asking.upgrade {
-            peer.options.read_timeout = Some(UPGRADED_IDLE);
+        if asking.upgrade.is_some() {
+            peer.options.read_timeout = asking.upgrade;
             peer.options.set_http_version(1, 1);
         }
         Ok(peer)

@@ -11,6 +11,7 @@
 
 mod clock;
 mod commits;
+mod exhaustion;
 mod keys;
 mod killed;
 mod lone;

@@ -1,7 +1,7 @@
 //! One gateway on one file (5.23): another process holds the write lock, and the file is damaged.
 
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -37,18 +37,30 @@ rules:
   - { path: /admin/**, allow: { role: admin } }
 "#;
 
+/// The line of it about passwords.
+const PASSWORDS: &str = "password: { argon2: { memory: 7MiB, iterations: 5 } }";
+
 /// A gateway with one person in its file.
-struct House {
-    node: Node,
-    upstream: Upstream,
+pub(super) struct House {
+    pub(super) node: Node,
+    pub(super) upstream: Upstream,
     folder: TempDir,
 }
 
 impl House {
     fn new() -> Self {
+        Self::with("", "", Node::new)
+    }
+
+    /// With more lines of `server`, another line for `password`, and a process that starts in another way.
+    pub(super) fn with(server: &str, password: &str, node: impl Fn(&Path, &str, &str) -> Node) -> Self {
         let (folder, upstream) = (tempfile::tempdir().expect("a folder"), Upstream::start());
-        let config = CONFIG.replace("UPSTREAM", &upstream.address().to_string());
-        let house = Self { node: Node::new(folder.path(), "house", &config), upstream, folder };
+        let mut config = CONFIG.replace("UPSTREAM", &upstream.address().to_string());
+        config = config.replace("  threads: 1\n", &format!("  threads: 1\n{server}"));
+        if !password.is_empty() {
+            config = config.replace(PASSWORDS, password);
+        }
+        let house = Self { node: node(folder.path(), "house", &config), upstream, folder };
         let (address, name) = (email(0), "Robin Roe");
         let args =
             ["user", "create", "--email", &address, "--name", name, "--role", "user", "--password-stdin"];
@@ -65,7 +77,7 @@ impl House {
         Connection::open(self.file("site.db")).expect("the file")
     }
 
-    fn sign_in(&self) -> Option<Tokens> {
+    pub(super) fn sign_in(&self) -> Option<Tokens> {
         let body = json!({ "email": email(0), "password": PASSWORD });
         tokens_in(&ask(self.node.public(), &bytes("POST", "/auth/token/", "", Some(&body))).ok()?)
     }

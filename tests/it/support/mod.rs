@@ -12,12 +12,14 @@
 //! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
 //!   how they fared, `exchange`: a request that nobody waits for
 //! - `steady`: requests that must all be answered while gateways come and go
+//! - `crowd`: many connections that only sit there
 //! - `front_proxy`, `haproxy`: other proxies in front
 
 #![expect(dead_code, reason = "a kit; not every tool is in use at any time")]
 
 mod app;
 mod browser;
+pub mod crowd;
 pub mod exchange;
 pub mod fault_proxy;
 pub mod flow;

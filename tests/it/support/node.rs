@@ -18,6 +18,8 @@ pub struct Node {
     ports: Ports,
     process: Mutex<Option<Server>>,
     environment: Mutex<Vec<(String, String)>>,
+    /// How many files it may open; `None`: as many as this process.
+    files: Option<u32>,
 }
 
 impl Node {
@@ -37,9 +39,16 @@ impl Node {
             ports,
             process: Mutex::default(),
             environment: Mutex::default(),
+            files: None,
         };
         std::fs::write(node.file("yaml"), text).expect("written");
         node
+    }
+
+    /// It may open so many files and no more (`ulimit -n`).
+    pub fn with_files(mut self, files: u32) -> Self {
+        self.files = Some(files);
+        self
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Server>> {
@@ -66,7 +75,11 @@ impl Node {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stagedoor"));
+        let program = env!("CARGO_BIN_EXE_stagedoor");
+        let mut command = Command::new(if self.files.is_some() { "sh" } else { program });
+        if let Some(files) = self.files {
+            command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), program]);
+        }
         command.args(args).arg("--config").arg(self.file("yaml")).current_dir(&self.folder);
         command.env_remove("RUST_LOG").env_remove("STAGEDOOR_CONFIG");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -138,6 +151,25 @@ impl Node {
     pub fn open_files(&self) -> usize {
         let id = self.process().as_ref().expect("it runs").0.id();
         std::fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count)
+    }
+
+    fn proc(&self, file: &str) -> String {
+        let id = self.process().as_ref().expect("it runs").0.id();
+        std::fs::read_to_string(format!("/proc/{id}/{file}")).expect("Linux")
+    }
+
+    /// Memory in use, in bytes.
+    pub fn memory(&self) -> u64 {
+        let pages = self.proc("statm").split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());
+        pages.expect("a number") * 4096
+    }
+
+    /// Time on processors so far, in hundredths of a second.
+    pub fn cpu(&self) -> u64 {
+        let stat = self.proc("stat");
+        let after_name = stat.rsplit(')').next().expect("a name in brackets");
+        let number = |n: usize| after_name.split_whitespace().nth(n).and_then(|n| n.parse::<u64>().ok());
+        number(11).expect("user") + number(12).expect("system")
     }
 
     /// Sends a signal such as `STOP` or `CONT`.
