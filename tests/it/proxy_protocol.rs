@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use stagedoor::limiter::Quota;
-
-use crate::client_address::guess;
+use crate::client_address::{five_logins, guess};
 use crate::support::h2::{End, H2};
 use crate::support::{RawClient, Setup, Silence, TestApp, get, until};
 
@@ -97,18 +95,24 @@ fn f_09_without_a_proper_header_the_connection_is_closed() {
 fn f_09_a_header_that_does_not_come_is_not_waited_for() {
     let app = TestApp::with(|setup| {
         expecting(setup);
-        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_millis(300));
+        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_secs(1));
     });
-    for begun in [
-        &b""[..],
+    let begun: [&[u8]; 5] = [
+        b"",
         b"PROX",
         b"PROXY TCP4 203.0.113.9 ",
         b"\r\n\r\n\0\r\nQUIT\n\x21",
         &v2_for([203, 0, 113, 9])[..20],
-    ] {
-        assert!(silent(&app).send(begun).is_closed(), "{begun:?}");
+    ];
+    let waiting = begun.map(|bytes| {
+        let mut client = silent(&app);
+        client.send(bytes);
+        client
+    });
+    for mut client in waiting {
+        assert!(client.is_closed());
     }
-    assert_eq!(closed(&app, "too_slow"), 5);
+    assert_eq!(closed(&app, "too_slow"), begun.len());
     // A drop at a time makes the deadline no longer.
     let mut drops = silent(&app);
     let header = v1("203.0.113.9");
@@ -208,32 +212,38 @@ fn f_09_local_is_the_balancer_and_unknown_is_nobody() {
 }
 
 #[test]
-fn f_04_f_09_limits_count_clients_and_not_the_balancer() {
+fn f_04_f_09_rates_count_clients_and_not_the_balancer() {
     let app = TestApp::with(|setup| {
         expecting(setup);
-        setup.manual_clock().tweak(|settings| {
-            settings.account.rate_limits.login = Quota { limit: 5, window: Duration::from_secs(60) };
-            settings.proxy.limits.connections_per_address = 3;
-        });
+        five_logins(setup);
         setup.greeting(v1("203.0.113.9"));
     });
     let person = app.person("user");
     let statuses: Vec<u16> =
         (0..8).map(|n| guess(&app, &format!("X-Forwarded-For: 198.51.100.{n}\r\n"), &person)).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
-    // Connections of one client are so many, those of others as many again.
+}
+
+#[test]
+fn f_09_connections_are_the_clients_own() {
+    let app = TestApp::with(|setup| {
+        expecting(setup);
+        setup.tweak(|settings| settings.proxy.limits.connections_per_address = 3);
+    });
     let kept = |ip: &str| {
         let mut client = silent(&app);
         let answer = client.send(after(&v1(ip), &get("/public/x", ""))).answer();
         answer.map(|a| (a.status, client))
     };
-    until("room", || {
-        let three: Vec<_> = (0..3).map(|_| kept("198.51.100.1")).collect();
-        three.iter().all(Result::is_ok).then(|| {
-            assert!(matches!(kept("198.51.100.1"), Err(Silence::Closed)));
-            assert!(kept("198.51.100.2").is_ok());
-        })
-    });
+    let three: Vec<_> = (0..3).map(|_| kept("198.51.100.1").expect("room")).collect();
+    assert!(matches!(kept("198.51.100.1"), Err(Silence::Closed)));
+    assert_eq!(app.metric("stagedoor_denials_total", "reason=\"too_many_connections\""), 1);
+    assert!(kept("198.51.100.2").is_ok(), "somebody else");
+    // Those of the balancer itself are not counted.
+    let own: Vec<_> = (0..5).map(|_| kept("127.0.0.1").expect("room")).collect();
+    drop(three);
+    until("room", || kept("198.51.100.1").ok());
+    drop(own);
 }
 
 #[test]
