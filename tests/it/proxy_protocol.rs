@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use stagedoor::limiter::Quota;
-
-use crate::client_address::guess;
+use crate::client_address::{assert_one_bucket, five_logins, guess, nobody};
 use crate::support::h2::{End, H2};
-use crate::support::{RawClient, Setup, Silence, TestApp, get, until};
+use crate::support::{RawClient, Setup, Silence, TestApp, get, request, until};
 
 /// A header of version 1 that names this client.
 fn v1(client: &str) -> Vec<u8> {
@@ -47,8 +45,11 @@ fn after(header: &[u8], request: &[u8]) -> Vec<u8> {
     [header, request].concat()
 }
 
-fn closed(app: &TestApp, reason: &str) -> usize {
-    app.metric("stagedoor_denials_total", &format!("reason=\"proxy_protocol_{reason}\""))
+/// So many connections were closed for this reason; each is counted a moment after it was closed.
+fn assert_closed(app: &TestApp, reason: &str, times: usize) {
+    let label = format!("reason=\"proxy_protocol_{reason}\"");
+    let counted = || Some(app.metric("stagedoor_denials_total", &label)).filter(|n| *n >= times);
+    assert_eq!(until(reason, counted), times, "{reason}");
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn f_09_without_a_proper_header_the_connection_is_closed() {
         let mut client = silent(&app);
         assert!(client.send(after(bytes, &request)).is_closed(), "{:?}", String::from_utf8_lossy(bytes));
     }
-    assert_eq!(closed(&app, "missing"), missing.len());
+    assert_closed(&app, "missing", missing.len());
     let malformed = [
         format!("PROXY UNKNOWN {}\r\n", "x".repeat(200 - 16)).into_bytes(),
         b"PROXY TCP4 203.0.113.9\r\n".to_vec(),
@@ -88,7 +89,7 @@ fn f_09_without_a_proper_header_the_connection_is_closed() {
         let mut client = silent(&app);
         assert!(client.send(after(header, &request)).is_closed(), "{:?}", String::from_utf8_lossy(header));
     }
-    assert_eq!(closed(&app, "malformed"), malformed.len());
+    assert_closed(&app, "malformed", malformed.len());
     assert_eq!(app.upstream().count(), before, "UP += 0");
     assert_eq!(ask(&app, after(&v1("203.0.113.9"), &request)), Ok(200), "positive control");
 }
@@ -97,18 +98,24 @@ fn f_09_without_a_proper_header_the_connection_is_closed() {
 fn f_09_a_header_that_does_not_come_is_not_waited_for() {
     let app = TestApp::with(|setup| {
         expecting(setup);
-        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_millis(300));
+        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_secs(1));
     });
-    for begun in [
-        &b""[..],
+    let begun: [&[u8]; 5] = [
+        b"",
         b"PROX",
         b"PROXY TCP4 203.0.113.9 ",
         b"\r\n\r\n\0\r\nQUIT\n\x21",
         &v2_for([203, 0, 113, 9])[..20],
-    ] {
-        assert!(silent(&app).send(begun).is_closed(), "{begun:?}");
+    ];
+    let waiting = begun.map(|bytes| {
+        let mut client = silent(&app);
+        client.send(bytes);
+        client
+    });
+    for mut client in waiting {
+        assert!(client.is_closed());
     }
-    assert_eq!(closed(&app, "too_slow"), 5);
+    assert_closed(&app, "too_slow", begun.len());
     // A drop at a time makes the deadline no longer.
     let mut drops = silent(&app);
     let header = v1("203.0.113.9");
@@ -119,9 +126,11 @@ fn f_09_a_header_that_does_not_come_is_not_waited_for() {
     assert!(sent.count() < header.len());
     // Whoever only looks whether we listen is no fault.
     drop(silent(&app));
-    let faults = || ["missing", "malformed", "stranger", "too_slow"].map(|reason| closed(&app, reason));
     assert_eq!(ask(&app, after(&header, &get("/public/x", ""))), Ok(200));
-    assert_eq!(faults(), [0, 0, 0, 6]);
+    for (reason, times) in [("missing", 0), ("malformed", 0), ("stranger", 0), ("too_slow", begun.len() + 1)]
+    {
+        assert_closed(&app, reason, times);
+    }
 }
 
 #[test]
@@ -132,7 +141,7 @@ fn f_09_nobody_else_may_connect() {
         let mut stranger = RawClient::from([127, 0, 0, 3], app.address());
         assert!(stranger.send(after(&header, &get("/public/x", ""))).is_closed());
     }
-    assert_eq!(closed(&app, "stranger"), 4);
+    assert_closed(&app, "stranger", 4);
     assert_eq!(app.upstream().count(), before, "UP += 0");
     // Without a header of its own, the operators' listener goes on.
     assert!(app.metrics().contains("stagedoor_denials_total"));
@@ -140,10 +149,7 @@ fn f_09_nobody_else_may_connect() {
 
 #[test]
 fn f_09_the_address_is_the_clients_in_every_respect() {
-    let app = TestApp::with(|setup| {
-        expecting(setup);
-        setup.server("h2c: true");
-    });
+    let app = TestApp::with(expecting);
     let user = app.person("user");
     let seen = |header: &[u8], fields: &str| {
         assert_eq!(ask(&app, after(header, &get("/api/x", &format!("{fields}{}", user.bearer())))), Ok(200));
@@ -208,32 +214,44 @@ fn f_09_local_is_the_balancer_and_unknown_is_nobody() {
 }
 
 #[test]
-fn f_04_f_09_limits_count_clients_and_not_the_balancer() {
+fn f_04_f_09_rates_count_clients_and_not_the_balancer() {
     let app = TestApp::with(|setup| {
         expecting(setup);
-        setup.manual_clock().tweak(|settings| {
-            settings.account.rate_limits.login = Quota { limit: 5, window: Duration::from_secs(60) };
-            settings.proxy.limits.connections_per_address = 3;
-        });
+        five_logins(setup);
         setup.greeting(v1("203.0.113.9"));
     });
-    let person = app.person("user");
-    let statuses: Vec<u16> =
-        (0..8).map(|n| guess(&app, &format!("X-Forwarded-For: 198.51.100.{n}\r\n"), &person)).collect();
-    assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
-    // Connections of one client are so many, those of others as many again.
+    let attack = |n| guess(&app, &format!("X-Forwarded-For: 198.51.100.{n}\r\n"), &nobody(n));
+    assert_one_bucket(&(0..8).map(attack).collect::<Vec<_>>(), "the client");
+    let balancers = guess_after(&app, &v1("127.0.0.1"));
+    assert_eq!((balancers, guess_after(&app, &v1("198.51.100.9"))), (401, 401), "others");
+}
+
+fn guess_after(app: &TestApp, header: &[u8]) -> u16 {
+    let body = br#"{"email":"q@example.org","password":"Summer-2026!"}"#;
+    let guess = request("POST", "/auth/token/", "Content-Type: application/json\r\n", body);
+    ask(app, after(header, &guess)).expect("an answer")
+}
+
+#[test]
+fn f_09_connections_are_the_clients_own() {
+    let app = TestApp::with(|setup| {
+        expecting(setup);
+        setup.tweak(|settings| settings.proxy.limits.connections_per_address = 3);
+    });
     let kept = |ip: &str| {
         let mut client = silent(&app);
         let answer = client.send(after(&v1(ip), &get("/public/x", ""))).answer();
         answer.map(|a| (a.status, client))
     };
-    until("room", || {
-        let three: Vec<_> = (0..3).map(|_| kept("198.51.100.1")).collect();
-        three.iter().all(Result::is_ok).then(|| {
-            assert!(matches!(kept("198.51.100.1"), Err(Silence::Closed)));
-            assert!(kept("198.51.100.2").is_ok());
-        })
-    });
+    let three: Vec<_> = (0..3).map(|_| kept("198.51.100.1").expect("room")).collect();
+    assert!(matches!(kept("198.51.100.1"), Err(Silence::Closed)));
+    assert_eq!(app.metric("stagedoor_denials_total", "reason=\"too_many_connections\""), 1);
+    assert!(kept("198.51.100.2").is_ok(), "somebody else");
+    // Those of the balancer itself are not counted.
+    let own: Vec<_> = (0..5).map(|_| kept("127.0.0.1").expect("room")).collect();
+    drop(three);
+    until("room", || kept("198.51.100.1").ok());
+    drop(own);
 }
 
 #[test]

@@ -89,12 +89,7 @@ pub(in crate::config) static SERVER: Section = Section {
             "Scheme, host and port that people see. Mailed links and redirects start with it. Plain http only on localhost.",
         ),
         key("auth_prefix", Words, Text("/auth"), "Where Stagedoor's own pages live."),
-        key(
-            "trusted_proxies",
-            Networks,
-            Text("[]"),
-            "Addresses of proxies and load balancers of yours, which say who the client is; none by default.",
-        ),
+        key("trusted_proxies", Networks, Text("[]"), "Your own proxies, which say who the client is."),
         key(
             "forwarded",
             Choice(&["x-forwarded", "forwarded"]),
