@@ -16,6 +16,8 @@ mod cutting;
 mod error;
 mod events;
 mod feed;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod gauges;
 mod in_force;
 mod keys;

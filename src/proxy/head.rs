@@ -54,7 +54,7 @@ pub(super) fn is_trusted(ip: ClientIp, trusted: &[IpNet]) -> bool {
 
 /// The right-most hop that is not trusted. A hop that cannot be read ends the search as an address that is on no list:
 /// falling back to the proxy's own would let its client pass for it.
-fn forwarded_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<ClientIp> {
+pub(super) fn forwarded_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<ClientIp> {
     let fields: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
     let mut last = None;
     for hop in fields.iter().rev().flat_map(|field| field.rsplit(|b| *b == b',')) {

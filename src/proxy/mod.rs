@@ -24,6 +24,9 @@ mod filter;
 mod forward;
 mod forward_auth;
 mod frames;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod head;
 mod http2;

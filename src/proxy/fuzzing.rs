@@ -1,0 +1,28 @@
+//! What the fuzz targets reach of this part; compiled for them alone (`cfg(fuzzing)`).
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use super::{Limits, head, strict};
+use crate::gate::HeadRefusal;
+use crate::model::ClientIp;
+
+/// What the guard asks of the bytes of a head, the empty line included.
+///
+/// # Errors
+/// The first reason to refuse it.
+pub fn check_head(head: &[u8], limits: &Limits) -> Result<(), HeadRefusal> {
+    strict::check(head, limits)
+}
+
+/// Whose request it is that came from `peer` with these fields.
+#[must_use]
+pub fn client_ip(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> ClientIp {
+    let peer = ClientIp::new(peer);
+    if !head::is_trusted(peer, trusted) {
+        return peer;
+    }
+    head::forwarded_for(headers, trusted).unwrap_or(peer)
+}
