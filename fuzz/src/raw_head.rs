@@ -1,22 +1,25 @@
 //! The strict reading of request heads against two others: `httparse` (as Pingora uses it, and as forgiving as it gets)
 //! and a slow one written here from the rules alone.
 
-use std::time::Duration;
+use std::path::Path;
+use std::sync::LazyLock;
 
 use httparse::{EMPTY_HEADER, ParserConfig, Request, Status};
+use stagedoor::config;
 use stagedoor::proxy::Limits;
 use stagedoor::proxy::fuzzing::check_head;
 
-/// As in the sample configuration.
-pub const LIMITS: Limits = Limits {
-    head_bytes: 32 * 1024,
-    headers: 100,
-    head_timeout: Duration::from_secs(10),
-    idle_timeout: Duration::from_secs(75),
-    body_bytes: 1 << 20,
-    body_timeout: Duration::from_secs(30),
-    connections_per_address: 1024,
-};
+/// Fields of one request, by default.
+const FIELDS: usize = 100;
+
+/// The default limits.
+static LIMITS: LazyLock<Limits> = LazyLock::new(|| {
+    let text = "server: { public_url: 'http://localhost:1' }\nupstreams: { a: { servers: ['http://127.0.0.1:2'] } }\n\
+        roles: { user: { permissions: [a.b], registration: open, default: true } }\nroutes: [{ path: /**, upstream: a }]\n\
+        rules: [{ path: /**, allow: public }]\nsecret: file:secret\n";
+    let (settings, report) = config::parse(text, "fuzz.yaml", Path::new(""), &|_| None);
+    settings.unwrap_or_else(|| panic!("{report}")).proxy.limits
+});
 
 /// Any bytes as a head: accepted if and only if the slow reading accepts them, and then everybody reads the same.
 pub fn raw_head(data: &[u8]) {
@@ -79,7 +82,7 @@ impl<'a> Head<'a> {
         }
         let fields = lines.into_iter().map(field).collect::<Option<Vec<_>>>()?;
         let head = Self { method, target, minor: u8::try_from(minor).ok()?, fields };
-        let fits = target.len() <= 16 * 1024 && head.fields.len() <= LIMITS.headers;
+        let fits = target.len() <= 16 * 1024 && head.fields.len() <= FIELDS;
         (fits && head.has_one_host() && head.has_one_length() && head.expects_little()).then_some(head)
     }
 

@@ -14,7 +14,8 @@ use crate::model::ClientIp;
 /// # Errors
 /// The first reason to refuse it.
 pub fn check_head(head: &[u8], limits: &Limits) -> Result<(), HeadRefusal> {
-    strict::check(head, limits)
+    strict::check(head, limits)?;
+    Ok(())
 }
 
 /// Whose request it is that came from `peer` with these fields.

@@ -1,5 +1,8 @@
 //! The invariants, for what reached the upstream in one conversation.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::parsers::READERS;
 use super::sent::Sent;
 use super::stage::{CLIENT, Seen};
@@ -9,8 +12,15 @@ use crate::cookies::{is_ours, named, pieces};
 use crate::rules::decoded;
 
 /// Fields that the gateway sets itself, whatever the client says.
-const OURS: [&str; 6] =
-    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "x-auth-assertion", "host"];
+const OURS: [&str; 7] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-request-id",
+    "x-auth-assertion",
+    "host",
+];
 const IDENTITY: [&str; 9] = [
     "x-auth-user-id",
     "x-auth-email",
@@ -39,8 +49,8 @@ pub fn judge(people: &[Person], bytes: &[u8], seen: &Seen) {
         };
         next += at + 1;
         let path = request.target.split('?').next().unwrap_or_default();
-        if let Some((reading, need)) = reference::violation(path.as_bytes(), who.as_ref()) {
-            panic!("INV-2: {path:?}, read as {reading:?}, takes {need:?}: {request:?}");
+        if let Some(why) = violation(path, who.as_ref()) {
+            panic!("INV-2: {path:?}, {why}: {request:?}");
         }
         assert_fields(request, &sent[next - 1]);
     }
@@ -48,10 +58,29 @@ pub fn judge(people: &[Person], bytes: &[u8], seen: &Seen) {
     assert_answers(seen);
 }
 
+/// The first of some two thousand readings that asks for more. Inputs share their paths, so answers are kept.
+fn violation(path: &str, who: Option<&Person>) -> Option<String> {
+    const KEPT: usize = 20_000;
+    type Asked = (String, Option<(bool, bool)>);
+    thread_local!(static SEEN: RefCell<HashMap<Asked, Option<String>>> = RefCell::default());
+    let key = (path.to_owned(), who.map(|who| (who.is_admin(), who.has_mfa())));
+    SEEN.with_borrow_mut(|seen| {
+        if seen.len() > KEPT {
+            seen.clear();
+        }
+        let look = || {
+            let found = reference::violation(path.as_bytes(), who);
+            found.map(|(reading, need)| format!("read as {reading:?}, takes {need:?}"))
+        };
+        seen.entry(key).or_insert_with(look).clone()
+    })
+}
+
 /// INV-1: every reading of the bytes of each connection counts the requests that were served there.
 fn assert_wires(seen: &Seen) {
     for wire in seen.upstream.wires.iter().filter(|w| !w.irregular && !w.bytes.is_empty()) {
-        for (name, read) in READERS {
+        // The old server finds a last chunk by its bytes alone, and a body may hold such bytes.
+        for (name, read) in READERS.into_iter().filter(|(name, _)| *name != "old") {
             let text = String::from_utf8_lossy(&wire.bytes);
             assert_eq!(read(&wire.bytes), Ok(wire.served), "INV-1: the {name} reading of {text}");
         }
@@ -142,6 +171,13 @@ fn assert_fields(request: &Received, sent: &Sent) {
     }
     assert_eq!(request.text("x-forwarded-for"), Some(CLIENT.ip().to_string()), "INV-3");
     assert_eq!(request.text("x-forwarded-proto").as_deref(), Some("http"), "INV-3");
+    // RFC 7239, where the gateway writes it.
+    let client = format!("for={}", CLIENT.ip());
+    let forwarded = request.all("forwarded");
+    assert!(
+        forwarded.len() <= 1 && forwarded.iter().all(|f| f.starts_with(client.as_bytes())),
+        "INV-3: {request:?}"
+    );
     assert_eq!(request.text("host"), request.text("x-forwarded-host"), "INV-3");
     for (name, value) in &request.fields {
         match name.as_str() {
@@ -170,6 +206,5 @@ fn claims_identity(folded: &str) -> bool {
     let families = ["x_auth_", "remote_", "x_forwarded_user", "x_forwarded_email", "x_forwarded_groups"];
     let more =
         ["x_authentik_", "x_pomerium_", "cf_access_", "x_remote_", "x_webauth_", "x_original_", "x_rewrite_"];
-    families.iter().chain(&more).any(|f| folded.starts_with(f))
-        || matches!(folded, "proxy" | "auth_user" | "forwarded")
+    families.iter().chain(&more).any(|f| folded.starts_with(f)) || matches!(folded, "proxy" | "auth_user")
 }
