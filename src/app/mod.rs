@@ -18,6 +18,8 @@ mod cutting;
 mod error;
 mod events;
 mod feed;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod gauges;
 mod hand_over;
 mod in_force;

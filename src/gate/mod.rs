@@ -18,6 +18,9 @@ mod credentials;
 mod cross_site;
 mod decide;
 pub mod form;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod permit;
 mod principal;

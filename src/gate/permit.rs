@@ -83,16 +83,16 @@ impl Permit {
         for name in reserved {
             headers.remove(name);
         }
-        if self.forward_token {
-            // The access token may go on; what renews it never does.
-            strip_cookies(headers, CookieNames::is_private);
-            return;
-        }
-        if headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
+        if !self.forward_token && headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
             headers.remove(AUTHORIZATION);
         }
-        strip_cookies(headers, CookieNames::is_ours);
+        strip_our_cookies(headers, self.forward_token);
     }
+}
+
+/// The access token may go on where the route says so; what renews it never does.
+pub(super) fn strip_our_cookies(headers: &mut HeaderMap, forward_token: bool) {
+    strip_cookies(headers, if forward_token { CookieNames::is_private } else { CookieNames::is_ours });
 }
 
 fn is_bearer(value: &HeaderValue) -> bool {
@@ -120,7 +120,7 @@ fn strip_cookies(headers: &mut HeaderMap, goes: fn(&str) -> bool) {
 }
 
 /// HTTP/2 brings cookies in crumbs; outside it they are one field (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
     let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if crumbs.len() < 2 {
         return;
@@ -130,9 +130,11 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Applications read cookies in UTF-8 or in Latin-1, and many take any kind of white space off a name.
 fn named(pair: &[u8], goes: fn(&str) -> bool) -> bool {
     let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
-    std::str::from_utf8(name).is_ok_and(goes)
+    let latin = || name.iter().map(|b| char::from(*b)).collect::<String>();
+    goes(&String::from_utf8_lossy(name)) || (!name.is_ascii() && goes(&latin()))
 }
 
 #[cfg(test)]
@@ -154,5 +156,15 @@ mod tests {
         strip_cookies(&mut forwarding, CookieNames::is_private);
         let left: Vec<_> = forwarding.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
         assert_eq!(left, ["a=Z\u{fc}rich; b=2".as_bytes(), b"__Host-stagedoor_access=y"]);
+    }
+
+    #[test]
+    fn i_14_a_name_is_ours_in_every_encoding() {
+        for ours in [&b"\xa0stagedoor_access=x"[..], b"\xc2\xa0stagedoor_refresh=x", b"stagedoor_\xff=x"] {
+            let mut h = HeaderMap::new();
+            h.append(COOKIE, HeaderValue::from_bytes(&[b"\xfc=1; ", ours].concat()).unwrap());
+            strip_cookies(&mut h, CookieNames::is_ours);
+            assert_eq!(h[COOKIE].as_bytes(), b"\xfc=1", "{ours:?}");
+        }
     }
 }

@@ -30,6 +30,9 @@ mod forward;
 mod forward_auth;
 mod forwarded;
 mod frames;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod head;
 mod http2;

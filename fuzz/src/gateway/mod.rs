@@ -1,0 +1,50 @@
+//! The whole gateway in this process: any bytes on one connection, as people of every kind, through guard, Pingora,
+//! filter and gate to an upstream of ours; what arrives there is held against a slow reading of what was sent.
+//!
+//! - `stage`: the gateway, its people, and one connection after the other · `stream`: a connection in memory
+//! - `upstream`: the application behind, which keeps every byte · `wish`: requests made of pieces that matter
+//! - `sent`: what was sent, read slowly · `judge`: the invariants · `parsers`, `reference`: from the integration tests
+
+mod judge;
+#[path = "../../../tests/it/support/parsers.rs"]
+mod parsers;
+#[path = "../../../tests/it/support/reference.rs"]
+mod reference;
+mod sent;
+mod stage;
+mod stream;
+mod upstream;
+mod wish;
+
+use std::cell::RefCell;
+
+use arbitrary::Unstructured;
+
+pub use stage::Person;
+use stage::Stage;
+
+/// The sample policy, as `reference` asks for it.
+mod setup {
+    /// Path and requirement of each rule.
+    pub const RULES: &[(&str, &str)] = &[
+        ("/public/**", "public"),
+        ("/api/**", "authenticated"),
+        ("/admin/**", "{ role: admin }"),
+        ("/mfa/**", "{ mfa: true }"),
+        ("/ws", "authenticated"),
+    ];
+}
+
+thread_local! {
+    static STAGE: RefCell<Stage> = RefCell::new(Stage::new());
+}
+
+/// Any conversation: what the upstream got is what was sent and allowed, under every reading.
+pub fn gateway(data: &[u8]) {
+    STAGE.with_borrow_mut(|stage| {
+        // Too few bytes make no case.
+        let Ok(chunks) = wish::chunks(&mut Unstructured::new(data), stage.people()) else { return };
+        let seen = stage.converse(&chunks);
+        judge::judge(stage.people(), &chunks.concat(), &seen);
+    });
+}
