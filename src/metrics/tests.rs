@@ -127,9 +127,8 @@ fn case_5_28_a_panic_is_counted_and_is_one_line_with_its_place() {
     let (lines, before) = (Lines::default(), PANICS.get());
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let died = tracing::subscriber::with_default(subscriber, || {
-        std::panic::catch_unwind(|| panic!("an example"))
-    });
+    let died =
+        tracing::subscriber::with_default(subscriber, || std::panic::catch_unwind(|| panic!("an example")));
     assert!(died.is_err() && PANICS.get() > before);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
