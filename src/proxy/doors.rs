@@ -79,7 +79,9 @@ impl Service for Doors {
         self.service.start_service(Some(self.fds.clone()), self.closing.clone(), per_listener).await;
         let listeners = std::mem::take(&mut self.listeners);
         if !self.drain.was_handed_over() {
-            listeners.iter().for_each(|listener| self.let_in_the_rest(listener));
+            for listener in &listeners {
+                self.let_in_the_rest(listener);
+            }
         }
         drop(listeners);
         tokio::time::sleep(SETTLE).await;
