@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
+use stagedoor::proxy::ForwardedFamily;
 use stagedoor::proxy::fuzzing::client_ip;
 
 const FIELD: &str = "x-forwarded-for";
@@ -61,7 +62,7 @@ fn case(u: &mut Unstructured<'_>) -> Result<()> {
         append(u, &mut chain, hop)?;
     }
     agree(&chain, peer, &trusted);
-    let said = client_ip(&headers(&chain), peer, &trusted).addr();
+    let said = client_ip(&headers(&chain), peer, &trusted, ForwardedFamily::XForwarded).addr();
     assert_eq!(said, folded(client), "behind {peer}, trusted {trusted:?}: {chain:?}");
     Ok(())
 }
@@ -148,7 +149,7 @@ fn headers(chain: &[Vec<u8>]) -> HeaderMap {
 }
 
 fn agree(chain: &[Vec<u8>], peer: IpAddr, trusted: &[IpNet]) {
-    let said = client_ip(&headers(chain), peer, trusted).addr();
+    let said = client_ip(&headers(chain), peer, trusted, ForwardedFamily::XForwarded).addr();
     assert_eq!(said, reference(chain, peer, trusted), "peer {peer}, trusted {trusted:?}: {chain:?}");
 }
 

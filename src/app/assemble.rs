@@ -25,7 +25,7 @@ use crate::account::{self, Accounts};
 use crate::config::Settings;
 use crate::gate::Gate;
 use crate::jobs::{self, Jobs, KeyRotation, KeyWatch};
-use crate::mail::{Delivery, Mailbox, Post, Worker};
+use crate::mail::{Delivery, Mailbox, Post, Transport, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
 use crate::proxy::{Drain, Exchanges, Front, FrontParts, Tls, Upstreams, WatchService};
@@ -134,13 +134,7 @@ impl Gateway {
         };
         let jobs = jobs.and(KeyRotation(keys.clone())).and(KeyWatch(keys)).and(gauges);
         metrics.reloaded(true, around.clock.now().secs());
-        let worker = Worker::new(
-            store.clone(),
-            mail.transport,
-            around.clock.clone(),
-            around.entropy.clone(),
-            metrics.clone(),
-        );
+        let worker = worker(&store, mail.transport, around, &metrics);
         let reloader = around.config.clone().map(|path| {
             Arc::new(Reloader {
                 path,
@@ -349,6 +343,16 @@ fn accounts(
         entropy: around.entropy.clone(),
     };
     Accounts::new(parts, settings.account.clone())
+}
+
+fn worker(
+    store: &Store,
+    transport: Arc<dyn Transport>,
+    around: &Surroundings,
+    metrics: &Arc<Metrics>,
+) -> Worker {
+    let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
+    Worker::new(store.clone(), transport, clock, entropy, metrics.clone())
 }
 
 fn mint(settings: &Settings, common: &Common, around: &Surroundings) -> Mint {

@@ -2,7 +2,7 @@
 //! the tests; only here do all parts meet.
 //!
 //! - `assemble`: opens the store and the keys, builds every part · `server`: listeners, start and stop ·
-//!   `signals`: what ends the process · `hand_over`: listeners for the next process
+//!   `signals`: what ends the process · `listeners`: the sockets · `hand_over`: listeners for the next process
 //! - `room`: how many connections there is room for
 //! - `own`, `renew`: what the proxy calls back into · `in_force`: the running rules, for people
 //! - `operator`: the separate listener · `reload`: new rules · `watch`: when their files change · `live`: what is in force
@@ -24,6 +24,7 @@ mod gauges;
 mod hand_over;
 mod in_force;
 mod keys;
+mod listeners;
 mod live;
 mod made;
 mod mail_test;

@@ -1,7 +1,7 @@
 //! Listeners, start and stop. The proxy runs in Pingora's server; mail, jobs and the operators' listener in a runtime of
 //! their own, so that neither can starve the other.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::feed::Feed;
-use super::hand_over::{self, Door, HandOverError, Held, Taken};
+use super::hand_over::{self, HandOverError, Held, Taken};
+use super::listeners::Listeners;
 use super::signals::{Signals, Stop};
 use super::{Gateway, StartError, operator, room, watch as files};
 use crate::gate::Gate;
@@ -104,8 +105,11 @@ impl Gateway {
             if let Some(catch_up) = catch_up {
                 gateway.runtime.block_on(catch_up);
             }
-        }
-        if let Some(socket) = socket {
+            // There is no way back any more: whatever fails from here on must not end this process.
+            if let Some(Err(e)) = socket.map(|socket| hand_over::offer(&socket, held, drain)) {
+                tracing::error!(error = %e, "the listeners cannot be handed over to the next process");
+            }
+        } else if let Some(socket) = socket {
             hand_over::offer(&socket, held, drain)?;
         }
         if let Some(reloader) = reloader {
@@ -140,33 +144,20 @@ impl Gateway {
         taken: &mut Option<Taken>,
         held: &Held,
     ) -> Result<(Server, SocketAddr, SocketAddr, Background), StartError> {
-        let Settings { listen, ref tls, admin_listen, ref upgrade_socket, .. } = self.settings.proxy;
-        let mut open = |door, address| {
-            let found = taken.as_mut().and_then(|taken| taken.listener(door, address));
-            let listener = found.map_or_else(|| bind(address), Ok)?;
-            if upgrade_socket.is_some() {
-                held.keep(door, &listener)?;
-            }
-            Ok::<_, StartError>(listener)
-        };
-        let listener = open(Door::Admin, admin_listen)?;
-        let mut doors = vec![open(Door::Public, listen)?];
-        if let Some(tls) = tls {
-            doors.push(open(Door::Tls, tls.listen)?);
-        }
-        let (admin, public) = (listener.local_addr()?, doors[0].local_addr()?);
+        let listeners = Listeners::open(&self.settings.proxy, taken, held)?;
+        let (public, admin) = listeners.addresses()?;
         let state = self.admin_state(admin);
         let mut server = server(&self.settings.proxy);
         let conf = server.configuration.clone();
         let limits = self.settings.proxy.limits;
         let room = room::for_connections(limits.connections);
         let guard = Guard::new(&conf, self.front, self.settings.proxy.h2c, room);
-        server.add_service(Doors::new(guard, self.drain.clone(), doors, &limits)?);
+        server.add_service(Doors::new(guard, self.drain.clone(), listeners.public, &limits)?);
         if let Some(watch) = self.watch {
             server.add_service(watch);
         }
         self.runtime.spawn(sweep(self.exchanges, self.gate, self.metrics.clone(), stopped.clone()));
-        self.runtime.spawn(operator::serve(listener, state, self.drain.clone(), stopped.clone()));
+        self.runtime.spawn(operator::serve(listeners.admin, state, self.drain.clone(), stopped.clone()));
         let (worker, jobs, metrics, clock) = (self.worker, self.jobs, self.metrics, self.clock);
         let feed = self.feed.map(|feed| self.runtime.spawn(feed.run(stopped.clone())));
         let (for_worker, for_jobs) = (stopped.clone(), stopped.clone());
@@ -257,16 +248,6 @@ fn server(settings: &Settings) -> Server {
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     server
-}
-
-/// A listener on `address`; the public ones are handed to Pingora, which would retry for half a minute on a taken
-/// address and then go on without.
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    bound.map_err(|cause| StartError::Listen { address, cause })
 }
 
 /// Pingora does not tell when it listens; connecting does.

@@ -31,41 +31,63 @@ impl ShutdownSignalWatch for Signals {
             tracing::error!("signals cannot be received; only SIGKILL will stop this process");
             return std::future::pending().await;
         };
-        tokio::select! {
-            _ = term.recv() => {
-                if self.leave(&mut term, &mut int).await {
-                    return ShutdownSignal::FastShutdown;
-                }
-            }
+        let told = tokio::select! {
+            _ = term.recv() => true,
             _ = int.recv() => return ShutdownSignal::FastShutdown,
-            () = self.drain.handed_over() => {}
+            () = self.drain.handed_over() => false,
+        };
+        // Who has handed over may still be told once, politely, what it does already.
+        let mut hurry = Hurry { term, int, told };
+        if told && self.leave(&mut hurry).await {
+            return ShutdownSignal::FastShutdown;
         }
-        self.finish(&mut term, &mut int).await;
+        self.finish(&mut hurry).await;
         ShutdownSignal::FastShutdown
     }
 }
 
 impl Signals {
     /// Lets readiness tell, and goes on for a while; true if somebody is in a hurry.
-    async fn leave(&self, term: &mut Signal, int: &mut Signal) -> bool {
+    async fn leave(&self, hurry: &mut Hurry) -> bool {
         tracing::info!(delay_secs = self.delay.as_secs(), "stopping: readiness says so");
         self.drain.leave();
         tokio::select! {
             () = tokio::time::sleep(self.delay) => false,
-            _ = term.recv() => true,
-            _ = int.recv() => true,
+            () = hurry.begins() => true,
         }
     }
 
-    async fn finish(&self, term: &mut Signal, int: &mut Signal) {
+    async fn finish(&self, hurry: &mut Hurry) {
         tracing::info!(grace_secs = self.grace.as_secs(), "stopping: finishing requests in flight");
         self.held.let_go();
         self.drain.begin();
         tokio::select! {
             () = self.drain.finished() => {}
             () = tokio::time::sleep(self.grace) => tracing::warn!("the grace period is over, requests are cut off"),
-            _ = int.recv() => {}
-            _ = term.recv() => {}
+            () = hurry.begins() => {}
+        }
+    }
+}
+
+/// Waits for a signal that ends everything at once: SIGINT, or one SIGTERM more than the first.
+struct Hurry {
+    term: Signal,
+    int: Signal,
+    told: bool,
+}
+
+impl Hurry {
+    async fn begins(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.int.recv() => return,
+                _ = self.term.recv() => {
+                    if self.told {
+                        return;
+                    }
+                    self.told = true;
+                }
+            }
         }
     }
 }

@@ -105,3 +105,34 @@ fn the_process_is_seen() {
     assert!(value("process_open_fds") >= 3.0);
     assert!(value("process_start_time_seconds") > 1.6e9);
 }
+
+/// What a subscriber writes.
+#[derive(Clone, Default)]
+struct Lines(std::sync::Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn case_5_28_a_panic_is_counted_and_is_one_line_with_its_place() {
+    Metrics::count_panics();
+    let (lines, before) = (Lines::default(), PANICS.get());
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let died =
+        tracing::subscriber::with_default(subscriber, || std::panic::catch_unwind(|| panic!("an example")));
+    assert!(died.is_err() && PANICS.get() > before);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    for part in ["panicked at a fault in this program", "an example", "src/metrics/tests.rs"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

@@ -60,8 +60,8 @@ impl Doors {
         Ok(Self { service, guard, drain, closing, fds: Arc::new(fds.into()), listeners })
     }
 
-    /// Lets in whoever waits before this listener, and closes it.
-    async fn let_in_the_rest(&self, listener: TcpListener) {
+    /// Lets in whoever waits before this listener.
+    fn let_in_the_rest(&self, listener: &TcpListener) {
         while let Ok((stream, _)) = listener.accept() {
             let (guard, shutdown) = (self.guard.clone(), self.closing.clone());
             let served = self.drain.enter();
@@ -109,10 +109,11 @@ impl Service for Doors {
         self.service.start_service(Some(self.fds.clone()), self.closing.clone(), per_listener).await;
         let listeners = std::mem::take(&mut self.listeners);
         if !self.drain.was_handed_over() {
-            for listener in listeners {
-                self.let_in_the_rest(listener).await;
+            for listener in &listeners {
+                self.let_in_the_rest(listener);
             }
         }
+        drop(listeners);
         tokio::time::sleep(SETTLE).await;
     }
 

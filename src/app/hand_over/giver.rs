@@ -53,12 +53,13 @@ fn hand_over(mut line: UnixStream, held: &Held, drain: &Drain) -> Result<(), Str
         passing::send(&line, &listeners)
     };
     sent.map_err(talk)?;
-    if hear(&line).map_err(talk)? != READY {
+    if !hear(&line).is_ok_and(|word| word == READY) {
+        let _ = line.write_all(b"this process goes on\n");
         return Err("it was not ready".to_owned());
     }
-    // From here on there is no way back: if this word is lost, the other process takes our silence for the same.
+    // If it has gone meanwhile this fails, and nothing has changed.
+    line.write_all(format!("{YOURS}\n").as_bytes()).map_err(talk)?;
     drain.hand_over();
-    let _ = line.write_all(format!("{YOURS}\n").as_bytes());
     tracing::info!("another process has taken over the listeners");
     // The end of this connection tells the other process that this one has ended.
     std::mem::forget(line);

@@ -35,7 +35,7 @@ const YOURS: &str = "yours";
 /// How long each side waits for the next word of the other. There is nothing to do in between.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// No word is longer.
-const WORD: u64 = 128;
+const WORD: usize = 128;
 
 /// Which listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,13 +108,14 @@ impl Held {
 fn must_be_private(socket: &Path) -> Result<(), HandOverError> {
     let folder = socket.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mode = folder.metadata()?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { Err(HandOverError::Open(folder.display().to_string())) }
+    let others = mode & 0o077;
+    if others == 0 { Ok(()) } else { Err(HandOverError::Open(folder.display().to_string())) }
 }
 
 /// The next line of the other side, without its end.
 fn hear(line: &UnixStream) -> std::io::Result<String> {
     let mut word = String::new();
-    BufReader::with_capacity(1, line).take(WORD).read_line(&mut word)?;
+    BufReader::with_capacity(1, line).take(WORD as u64).read_line(&mut word)?;
     match word.strip_suffix('\n') {
         Some(word) => Ok(word.to_owned()),
         None => Err(ErrorKind::UnexpectedEof.into()),

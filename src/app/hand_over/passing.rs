@@ -14,7 +14,6 @@ use rustix::net::{
 use super::{Door, WORD};
 
 const MOST: usize = Door::ALL.len();
-const BYTES: usize = WORD as usize;
 
 /// Sends the listeners with their names in one message.
 pub(super) fn send(line: &UnixStream, listeners: &[(Door, TcpListener)]) -> Result<()> {
@@ -34,7 +33,7 @@ pub(super) fn send(line: &UnixStream, listeners: &[(Door, TcpListener)]) -> Resu
 pub(super) fn receive(line: &UnixStream) -> Result<Vec<(Door, TcpListener)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
-    let mut bytes = [0; BYTES];
+    let mut bytes = [0; WORD];
     // Not to be inherited by programs that this one starts.
     let message = recvmsg(line, &mut [IoSliceMut::new(&mut bytes)], &mut rights, RecvFlags::CMSG_CLOEXEC)?;
     let sockets: Vec<OwnedFd> = rights

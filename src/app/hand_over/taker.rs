@@ -1,6 +1,6 @@
 //! The side that starts, and asks.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -44,17 +44,24 @@ impl Taken {
     /// # Errors
     /// [`HandOverError::Refused`] when it goes on instead.
     pub(in crate::app) fn finish(mut self) -> Result<(), HandOverError> {
-        self.line.write_all(format!("{READY}\n").as_bytes())?;
+        // If it has given up meanwhile it has said so; that is still to be read.
+        let _ = self.line.write_all(format!("{READY}\n").as_bytes());
         match hear(&self.line) {
             Ok(word) if word == YOURS => {}
             Ok(other) => return Err(HandOverError::Refused(other)),
+            // Without a word: it has died, and nobody else serves.
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+                tracing::warn!("the former process has died while it handed over");
+            }
             Err(e) => return Err(HandOverError::Refused(e.to_string())),
         }
-        self.line.set_read_timeout(None)?;
-        thread::Builder::new().name("hand-over".into()).spawn(move || {
+        // From here on nothing may fail.
+        let wait = move || {
+            let _ = self.line.set_read_timeout(None);
             let _ = self.line.read(&mut [0]);
             tracing::info!("the former process has ended");
-        })?;
+        };
+        drop(thread::Builder::new().name("hand-over".into()).spawn(wait));
         Ok(())
     }
 }

@@ -91,18 +91,32 @@ fn case_5_14_where_nobody_listens_the_error_says_so() {
     let stage = Stage::new();
     let nobody = Taken::ask(&stage.socket()).err().expect("nobody").to_string();
     assert!(nobody.contains("start without --upgrade"), "{nobody}");
-    drop(UnixListenerLeft::at(&stage.socket()));
+    drop(std::os::unix::net::UnixListener::bind(stage.socket()).expect("bound"));
     assert!(matches!(Taken::ask(&stage.socket()), Err(HandOverError::Nobody(..))), "a file that was left");
     stage.offer().expect("replaced");
     Taken::ask(&stage.socket()).expect("asked");
 }
 
-/// A socket file whose process is gone.
-struct UnixListenerLeft;
+/// The old process, as far as `until` goes.
+fn old_process(stage: &Stage, last_word: &'static [u8]) -> std::thread::JoinHandle<()> {
+    let listener = std::os::unix::net::UnixListener::bind(stage.socket()).expect("bound");
+    let public = stage.public.try_clone().expect("a second handle");
+    std::thread::spawn(move || {
+        let (mut line, _) = listener.accept().expect("asked");
+        assert_eq!(hear(&line).expect("a word"), HELLO);
+        passing::send(&line, &[(Door::Public, public)]).expect("sent");
+        assert_eq!(hear(&line).expect("a word"), READY);
+        line.write_all(last_word).expect("said");
+    })
+}
 
-impl UnixListenerLeft {
-    fn at(path: &Path) -> Self {
-        drop(std::os::unix::net::UnixListener::bind(path).expect("bound"));
-        Self
+#[test]
+fn case_5_14_one_that_dies_at_the_last_word_is_replaced_and_one_that_goes_on_is_not() {
+    for (last_word, taken_over) in [(&b""[..], true), (b"this process goes on\n", false)] {
+        let stage = Stage::new();
+        let old = old_process(&stage, last_word);
+        let taken = Taken::ask(&stage.socket()).expect("asked");
+        assert_eq!(taken.finish().is_ok(), taken_over);
+        old.join().expect("the talk went so");
     }
 }

@@ -8,7 +8,7 @@ use super::stage::{ask, email};
 use super::{Plan, Stage};
 use crate::flows_process::eventually;
 use crate::support::exchange::bytes;
-use crate::support::{Ask, Fared, Haproxy, Steady};
+use crate::support::{Ask, Fared, Haproxy, RawClient, Steady, Tokens};
 
 const SOCKET: &str = "  upgrade_socket: run/upgrade.sock\n  grace: 20s";
 
@@ -59,9 +59,23 @@ fn case_5_14_what_the_old_process_has_open_goes_on_and_ends_when_it_must() {
     let mut slow = lone.send("/api/slower/x");
     let leaver = lone.sign_in();
     let (mut websocket, mut doomed) = (lone.websocket(), lone.websocket_of(&leaver));
+    let second = lone.sign_in();
+    let (head, last) = half_a_sign_out(&second);
+    let mut half = RawClient::connect(lone.node.public());
+    half.send(head);
     let former = lone.node.upgrade();
     assert!(echoes(&mut websocket) && echoes(&mut doomed), "conversations go on in the old process");
+    former.signal("TERM");
+    assert!(echoes(&mut websocket), "which knows already that it is to end");
     assert_eq!(slow.answer().map(|a| a.status), Ok(200));
+
+    // Signed out at the old process, which has had half of the request: the new one has to hear of it.
+    let other = format!("Authorization: Bearer {}\r\n", second.access);
+    let hers = || ask(lone.node.public(), &bytes("GET", "/api/x", &other, None)).map(|r| r.status);
+    assert_eq!(hers(), Ok(200));
+    half.send(last);
+    assert_eq!(half.answer().map(|a| a.status), Ok(204));
+    eventually("INV-6: it is refused in the new process too", || (hers() == Ok(401)).then_some(()));
 
     // Signed out at the new process: the old one has to hear of it.
     let bearer = format!("Authorization: Bearer {}\r\n", leaver.access);
@@ -77,6 +91,14 @@ fn case_5_14_what_the_old_process_has_open_goes_on_and_ends_when_it_must() {
     assert_eq!(former.exit_code(), Some(0));
     eventually("which is told", || lone.node.log().contains("the former process has ended").then_some(()));
     assert_eq!(page("/api/x"), Ok(401));
+}
+
+/// A sign-out without its last byte, and that.
+fn half_a_sign_out(who: &Tokens) -> (Vec<u8>, Vec<u8>) {
+    let bearer = format!("Authorization: Bearer {}\r\n", who.access);
+    let mut all = bytes("POST", "/auth/logout/", &bearer, Some(&json!({ "refresh": who.refresh })));
+    let last = all.split_off(all.len() - 1);
+    (all, last)
 }
 
 #[test]
