@@ -94,7 +94,7 @@ fn a_crowd_is_shown_out_in_its_order() {
 async fn whoever_waits_hears_that_it_has_to_leave() {
     let house = house(1, "10.0.0.0/8");
     let place = house.waiting("192.0.2.1");
-    assert_eq!(place.seat.wait_for(async { 7 }).await, Some(7), "asked in time");
+    assert_eq!(place.seat.wait_for(std::future::ready(7)).await, Some(7), "asked in time");
     let seat = place.seat.clone();
     let waits = tokio::spawn(async move { seat.wait_for(std::future::pending::<()>()).await });
     while place.seat.since.load(Ordering::Relaxed) == BUSY {
