@@ -81,7 +81,7 @@ fn a_crowd_is_shown_out_in_its_order() {
     let first: Vec<Place> =
         (0..300).map(|n| house.waiting(&format!("192.0.{}.{}", n / 100, n % 100))).collect();
     for n in 0..200 {
-        let newcomer = house.waiting("198.51.100.1");
+        let newcomer = house.waiting(&format!("198.51.100.{n}"));
         assert_eq!(first.iter().filter(|p| is_shown_out(p)).count(), n + 1);
         assert!(first[..=n].iter().all(is_shown_out), "{n}");
         // It is busy for ever, and in nobody's way.

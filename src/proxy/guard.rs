@@ -37,6 +37,8 @@ const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const READ_BYTES: usize = 4096;
 /// How much of what a refused client still sends is thrown away, so that it gets to read the answer.
 const LINGER_BYTES: usize = 256 * 1024;
+/// In pieces of this size: a flood of heads that are far too large should cost few reads.
+const LINGER_PIECE: usize = 16 * 1024;
 const LINGER_TIME: Duration = Duration::from_millis(500);
 
 /// The connection guard around the proxy.
@@ -251,7 +253,7 @@ fn rewound(stream: Stream, read: &[u8]) -> Option<Stream> {
 /// Reads what is still under way: closing on unread bytes would reset the connection, and the answer with it.
 async fn linger(stream: &mut Stream) {
     let _ = AsyncWriteExt::shutdown(stream).await;
-    let mut sink = BytesMut::with_capacity(READ_BYTES);
+    let mut sink = BytesMut::with_capacity(LINGER_PIECE);
     let mut total = 0;
     while total < LINGER_BYTES {
         sink.clear();
