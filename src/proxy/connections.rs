@@ -214,8 +214,9 @@ impl Seat {
         self.way_out.notified().await;
     }
 
-    /// Waits for `next`, which the client has to bring about; `None` when it had to leave before.
-    pub(super) async fn wait_for<T>(&self, next: impl Future<Output = T>) -> Option<T> {
+    /// Waits for `next`, which the client has to bring about; `None` when it had to leave before. `Unpin`, so that it is
+    /// passed by reference: a future that is passed by value is held twice.
+    pub(super) async fn wait_for<T>(&self, next: impl Future<Output = T> + Unpin) -> Option<T> {
         self.rest();
         let next = tokio::select! {
             biased;

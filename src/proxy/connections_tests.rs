@@ -81,7 +81,7 @@ fn a_crowd_is_shown_out_in_its_order() {
     let first: Vec<Place> =
         (0..300).map(|n| house.waiting(&format!("192.0.{}.{}", n / 100, n % 100))).collect();
     for n in 0..200 {
-        let newcomer = house.waiting("198.51.100.1");
+        let newcomer = house.waiting(&format!("198.51.100.{n}"));
         assert_eq!(first.iter().filter(|p| is_shown_out(p)).count(), n + 1);
         assert!(first[..=n].iter().all(is_shown_out), "{n}");
         // It is busy for ever, and in nobody's way.
@@ -94,7 +94,7 @@ fn a_crowd_is_shown_out_in_its_order() {
 async fn whoever_waits_hears_that_it_has_to_leave() {
     let house = house(1, "10.0.0.0/8");
     let place = house.waiting("192.0.2.1");
-    assert_eq!(place.seat.wait_for(async { 7 }).await, Some(7), "asked in time");
+    assert_eq!(place.seat.wait_for(std::future::ready(7)).await, Some(7), "asked in time");
     let seat = place.seat.clone();
     let waits = tokio::spawn(async move { seat.wait_for(std::future::pending::<()>()).await });
     while place.seat.since.load(Ordering::Relaxed) == BUSY {

@@ -1,6 +1,7 @@
 //! Owns each downstream connection. Reads every HTTP/1.x head itself, under one deadline and one size limit, lets
 //! [`strict`](super::strict) look at the raw bytes, and only then hands connection and bytes to Pingora.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const READ_BYTES: usize = 4096;
 /// How much of what a refused client still sends is thrown away, so that it gets to read the answer.
 const LINGER_BYTES: usize = 256 * 1024;
+/// In pieces of this size: a flood of heads that are far too large should cost few reads.
+const LINGER_PIECE: usize = 16 * 1024;
 const LINGER_TIME: Duration = Duration::from_millis(500);
 
 /// The connection guard around the proxy.
@@ -211,19 +214,25 @@ impl Guard {
         bare.then_some(Err(HeadRefusal::Malformed("bare_line_feed")))
     }
 
+    /// What an idle connection does not need stands in boxes of its own: there may be very many of them.
     async fn serve(&self, mut stream: Stream, here: &Place, shutdown: &ShutdownWatch) -> Option<()> {
         let mut stopping = self.drain.watch();
         if stream.selected_alpn_proto() == Some(ALPN::H2) {
-            return self.serve_http2(stream, here, &stopping).await;
+            return Box::pin(self.serve_http2(stream, here, &stopping)).await;
         }
-        let mut head = here.seat().wait_for(self.first_head(&mut stream, &mut stopping)).await?;
+        let mut head = {
+            let first = pin!(self.first_head(&mut stream, &mut stopping));
+            here.seat().wait_for(first).await?
+        };
         let mut settings: Option<HttpPersistentSettings> = None;
         let place = self.exchanges.enter();
         loop {
             let buf = match head {
                 Head::Http1(buf) => buf,
-                Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, here, &stopping).await,
-                Head::Refused(refusal) => return self.refuse(stream, refusal).await,
+                Head::Http2(buf) => {
+                    return Box::pin(self.serve_http2(rewound(stream, &buf)?, here, &stopping)).await;
+                }
+                Head::Refused(refusal) => return Box::pin(self.refuse(stream, refusal)).await,
                 Head::Gone => return None,
             };
             let mut session = ServerSession::new_http1(stream);
@@ -235,7 +244,10 @@ impl Guard {
             let reused: ReusedHttpStream =
                 place.run(self.proxy.process_new_http(session, shutdown)).await??;
             (stream, settings) = reused.consume();
-            head = here.seat().wait_for(self.next_head(&mut stream, &mut stopping)).await?;
+            head = {
+                let next = pin!(self.next_head(&mut stream, &mut stopping));
+                here.seat().wait_for(next).await?
+            };
         }
     }
 
@@ -291,7 +303,7 @@ fn rewound(stream: Stream, read: &[u8]) -> Option<Stream> {
 /// Reads what is still under way: closing on unread bytes would reset the connection, and the answer with it.
 async fn linger(stream: &mut Stream) {
     let _ = AsyncWriteExt::shutdown(stream).await;
-    let mut sink = BytesMut::with_capacity(READ_BYTES);
+    let mut sink = BytesMut::with_capacity(LINGER_PIECE);
     let mut total = 0;
     while total < LINGER_BYTES {
         sink.clear();
@@ -314,7 +326,10 @@ impl ServerApp for Guard {
             }
         };
         let stream = match self.tls.as_ref().filter(|tls| tls.is_for(&stream)) {
-            Some(tls) => place.seat().wait_for(tls.accept(stream, self.limits.head_timeout)).await??,
+            Some(tls) => {
+                let handshake = Box::pin(tls.accept(stream, self.limits.head_timeout));
+                place.seat().wait_for(handshake).await??
+            }
             None => stream,
         };
         self.serve(stream, &place, shutdown).await;

@@ -84,7 +84,7 @@ impl Http2 {
         let frames = Arc::new(Frames::of(many));
         let watched: Stream = Box::new(Watched::new(stream, frames.clone()));
         let opening = timeout(self.limits.head_timeout, handshake(watched, Some(self.options())));
-        let Some(Ok(Ok(mut connection))) = seat.wait_for(opening).await else { return };
+        let Some(Ok(Ok(mut connection))) = seat.wait_for(Box::pin(opening)).await else { return };
         let talk =
             Talk { http2: self, frames, digest: digest.clone(), busy: Arc::new(Busy::new(seat.clone())) };
         let last_word = match talk.run(&mut connection, stopping.clone()).await {

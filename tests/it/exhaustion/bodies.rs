@@ -8,7 +8,7 @@ const ENDLESS: usize = 256 << 20;
 
 /// Sends chunks until the other side has had enough; how many bytes, and what it said.
 fn pour(client: &mut RawClient) -> (usize, Option<u16>) {
-    let chunk = [b"10000\r\n", &[b'a'; 65536][..], b"\r\n"].concat();
+    let chunk = [b"10000\r\n", vec![b'a'; 65536].as_slice(), b"\r\n"].concat();
     let mut sent = 0;
     while sent < ENDLESS && client.try_send(&chunk).is_ok() {
         sent += chunk.len();
