@@ -97,6 +97,9 @@ missing_to_test() {
     have "${STAGEDOOR_TEST_PROMTOOL:-promtool}" || echo prometheus
     find_postgres >/dev/null || echo postgresql
     have nginx || [ -x /usr/sbin/nginx ] || echo nginx-light
+    have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
+    have node || echo nodejs
+    have openssl || echo openssl
     find_redis >/dev/null || echo redis-server redis-tools
 }
 

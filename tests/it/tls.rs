@@ -39,8 +39,8 @@ rules:
 "#;
 
 /// A gateway with TLS where other sites have their upstream, and the authority its certificates come from.
-struct Stage {
-    site: Site,
+pub struct Stage {
+    pub site: Site,
     certificates: TempDir,
     _server: Server,
 }
@@ -48,7 +48,7 @@ struct Stage {
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::patient("10s")
     }
 
