@@ -107,6 +107,8 @@ missing_to_test() {
     have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
     have caddy || echo caddy
     have faketime || echo faketime
+    have node || echo nodejs
+    have openssl || echo openssl
     find_redis >/dev/null || echo redis-server redis-tools
 }
 

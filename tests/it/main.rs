@@ -76,6 +76,7 @@ mod strip;
 mod support;
 mod targets;
 mod tls;
+mod tls_outside;
 mod upstream_answers;
 mod upstream_h2;
 mod upstream_python;

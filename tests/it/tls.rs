@@ -40,7 +40,7 @@ rules:
 
 /// A gateway with TLS where other sites have their upstream, and the authority its certificates come from.
 pub struct Stage {
-    site: Site,
+    pub site: Site,
     certificates: TempDir,
     _server: Server,
 }
@@ -48,7 +48,7 @@ pub struct Stage {
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::patient("10s")
     }
 
