@@ -20,6 +20,7 @@ use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+use super::chunks::Chunks;
 use super::ctx::RequestIds;
 use super::drain::Drain;
 use super::exchange::Exchanges;
@@ -30,6 +31,7 @@ use super::respond;
 use super::settings::Limits;
 use super::strict;
 use super::tls::Tls;
+use super::watched::{bare, watched};
 use crate::gate::{HeadRefusal, Refusal};
 use crate::metrics::Metrics;
 use crate::model::ClientIp;
@@ -59,8 +61,9 @@ pub struct Guard {
 }
 
 enum Head {
-    /// Complete and well-formed; what follows it may already be in the buffer.
-    Http1(BytesMut),
+    /// Complete and well-formed; what follows it may already be in the buffer. With a chunked body, how far that was
+    /// read.
+    Http1(BytesMut, Option<Chunks>),
     /// The client speaks HTTP/2 from the start.
     Http2(BytesMut),
     Refused(HeadRefusal),
@@ -133,7 +136,7 @@ impl Guard {
             _ => return Head::Gone,
         }
         match self.look(buf.as_ref(), 0) {
-            Some(Ok(())) => Head::Http1(buf),
+            Some(Ok(chunks)) => Head::Http1(buf, chunks),
             Some(Err(refusal)) => Head::Refused(refusal),
             None => self.complete(stream, &mut buf).await,
         }
@@ -166,7 +169,7 @@ impl Guard {
                 continue;
             }
             match self.look(buf, seen) {
-                Some(Ok(())) => return Head::Http1(std::mem::take(buf)),
+                Some(Ok(chunks)) => return Head::Http1(std::mem::take(buf), chunks),
                 Some(Err(refusal)) => return Head::Refused(refusal),
                 None => {}
             }
@@ -174,14 +177,14 @@ impl Guard {
     }
 
     /// `None`: more bytes are needed. `seen` bytes were looked at before.
-    fn look(&self, buf: &[u8], seen: usize) -> Option<Result<(), HeadRefusal>> {
+    fn look(&self, buf: &[u8], seen: usize) -> Option<Result<Option<Chunks>, HeadRefusal>> {
         let from = seen.saturating_sub(3);
         if let Some(at) = memmem::find(&buf[from..], b"\r\n\r\n") {
             let end = from + at + 4;
             if end > self.limits.head_bytes {
                 return Some(Err(HeadRefusal::TooLarge));
             }
-            return Some(strict::check(&buf[..end], &self.limits));
+            return Some(self.check(&buf[..end], &buf[end..]));
         }
         if buf.len() > self.limits.head_bytes {
             return Some(Err(HeadRefusal::TooLarge));
@@ -189,6 +192,16 @@ impl Guard {
         // A bare LF would never complete the head: say so now instead of waiting.
         let bare = buf.iter().enumerate().any(|(i, b)| *b == b'\n' && (i == 0 || buf[i - 1] != b'\r'));
         bare.then_some(Err(HeadRefusal::Malformed("bare_line_feed")))
+    }
+
+    /// The head, and as much of a chunked body as came with it: what is refused here has reached no upstream.
+    fn check(&self, head: &[u8], body: &[u8]) -> Result<Option<Chunks>, HeadRefusal> {
+        if !strict::check(head, &self.limits)? {
+            return Ok(None);
+        }
+        let mut chunks = Chunks::new(self.limits.head_bytes);
+        chunks.read(body).map_err(|_| HeadRefusal::Malformed("body_malformed"))?;
+        Ok(Some(chunks))
     }
 
     async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
@@ -200,13 +213,13 @@ impl Guard {
         let mut settings: Option<HttpPersistentSettings> = None;
         let place = self.exchanges.enter();
         loop {
-            let buf = match head {
-                Head::Http1(buf) => buf,
+            let (buf, chunks) = match head {
+                Head::Http1(buf, chunks) => (buf, chunks),
                 Head::Http2(buf) => return self.serve_http2(rewound(stream, &buf)?, &stopping).await,
                 Head::Refused(refusal) => return self.refuse(stream, refusal).await,
                 Head::Gone => return None,
             };
-            let mut session = ServerSession::new_http1(stream);
+            let mut session = ServerSession::new_http1(watched(stream, chunks));
             match settings.take() {
                 Some(kept) => kept.apply_to_session(&mut session),
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
@@ -214,7 +227,8 @@ impl Guard {
             session.set_pipelined_prefix(buf);
             let reused: ReusedHttpStream =
                 place.run(self.proxy.process_new_http(session, shutdown)).await??;
-            (stream, settings) = reused.consume();
+            let reused = reused.consume();
+            (stream, settings) = (bare(reused.0)?, reused.1);
             head = self.next_head(&mut stream, &mut stopping).await;
         }
     }

@@ -2,12 +2,13 @@
 //! `guard` (is this HTTP at all?) → `filter` (whose is it, and may it?) → `upstream` (where to).
 //!
 //! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`), connections per address
+//! - `chunks`: the same strictness for chunked bodies, as they pass through a `watched` connection
 //! - `http2`: runs an HTTP/2 connection, stream by stream · `frames`: counts what only costs us
 //! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `forward_auth`: the same question, asked by another proxy that forwards by itself
-//! - `head`: what the gate gets to see of a request, and who the client really is
+//! - `head`: what the gate gets to see of a request, and who the client really is · `handshake`: of a WebSocket
 //! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
@@ -16,6 +17,7 @@
 //! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
 mod bridge;
+mod chunks;
 mod ctx;
 mod drain;
 mod exchange;
@@ -25,6 +27,7 @@ mod forward;
 mod forward_auth;
 mod frames;
 mod guard;
+mod handshake;
 mod head;
 mod http2;
 mod renewal;
@@ -34,6 +37,7 @@ mod strict;
 mod sweep;
 mod tls;
 mod upstream;
+mod watched;
 
 pub use bridge::OwnApp;
 pub use drain::Drain;

@@ -9,7 +9,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::gate::{ClientKind, CookieNames, Refusal, RequestHead, Snapshot};
+use crate::gate::{ClientKind, CookieNames, HeadRefusal, Refusal, RequestHead, Snapshot};
 use crate::model::RequestId;
 
 /// Renders a readable page: status, title, sentence, request id -> HTML.
@@ -142,6 +142,10 @@ fn with_challenge(refusal: Refusal) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = common();
     if let Some(challenge) = refusal.challenge() {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+    }
+    if refusal == Refusal::Head(HeadRefusal::WebSocketVersion) {
+        headers.push((header::UPGRADE, HeaderValue::from_static("websocket")));
+        headers.push((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
     }
     if let Some(wait) = refusal.retry_after() {
         headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1))));
