@@ -203,6 +203,28 @@ pub(super) fn keep_private(response: &mut ResponseHeader) -> Result<()> {
     response.insert_header(header::CACHE_CONTROL, "private, no-store")
 }
 
+/// Takes cookies of our names out of an upstream's answer: they are ours to set (I-18).
+pub(super) fn without_our_cookies(response: &mut ResponseHeader) -> Result<()> {
+    if !response.headers.contains_key(header::SET_COOKIE) {
+        return Ok(());
+    }
+    let all: Vec<HeaderValue> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    response.remove_header(&header::SET_COOKIE);
+    for cookie in all.into_iter().filter(|c| !sets_ours(c)) {
+        response.append_header(header::SET_COOKIE, cookie)?;
+    }
+    Ok(())
+}
+
+/// HTTP/1.0 knows no chunks (RFC 9112 section 6.1): where the length is not known, the answer ends with the connection.
+pub(super) fn for_version(session: &mut Session, response: &mut ResponseHeader) {
+    let chunked = response.headers.contains_key(header::TRANSFER_ENCODING);
+    if chunked && session.req_header().version == http::Version::HTTP_10 {
+        response.remove_header(&header::TRANSFER_ENCODING);
+        session.set_keepalive(None);
+    }
+}
+
 /// Whether a `Set-Cookie` value sets a cookie of ours.
 pub(super) fn sets_ours(cookie: &HeaderValue) -> bool {
     let text = String::from_utf8_lossy(cookie.as_bytes());
