@@ -5,7 +5,7 @@
 //!   other programs might read a path, against the sample policy
 //! - `people`: accounts and their tokens · `browser`: a cookie jar and Fetch Metadata
 //! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
-//!   bytes it got into requests
+//!   bytes it got into requests, `outside`: how programs that nobody here wrote do
 //! - `flow`: answers that do not end by themselves
 //! - `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
@@ -26,6 +26,7 @@ mod load;
 mod load_report;
 mod nginx;
 mod node;
+mod outside;
 mod parsers;
 mod people;
 mod postgres;
@@ -41,6 +42,7 @@ use std::time::Duration;
 pub use app::TestApp;
 pub use browser::Browser;
 pub use fault_proxy::{FaultProxy, Mode};
+pub use judge::Seen;
 pub use load::{Load, Tokens, tokens_in};
 pub use load_report::{Class, Report};
 pub use nginx::Nginx;
