@@ -28,6 +28,8 @@ pub enum HeadRefusal {
     Expectation,
     /// A request target longer than we read.
     TargetTooLong,
+    /// A WebSocket of another version than 13 (RFC 6455 section 4.2.2).
+    WebSocketVersion,
 }
 
 impl HeadRefusal {
@@ -45,6 +47,7 @@ impl HeadRefusal {
             Self::TransferCoding => "transfer_coding",
             Self::Expectation => "expectation",
             Self::TargetTooLong => "target_too_long",
+            Self::WebSocketVersion => "websocket_version",
         }
     }
 }
@@ -110,6 +113,7 @@ impl Refusal {
                 HeadRefusal::Version => 505,
                 HeadRefusal::Expectation => 417,
                 HeadRefusal::TargetTooLong => 414,
+                HeadRefusal::WebSocketVersion => 426,
             },
             Self::Path(PathRefusal::TooLong) => 414,
             Self::Path(_) => 400,

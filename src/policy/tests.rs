@@ -3,6 +3,7 @@
 mod cases;
 mod paths;
 mod properties;
+mod random;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::watched::is_bad_body;
 use crate::gate::{HeadRefusal, Refusal, UpstreamFailure};
 
 /// How Pingora calls a chunked body that breaks RFC 9112 section 7.1.
@@ -19,6 +20,9 @@ pub(super) fn refusal_of(e: &Error) -> Option<Refusal> {
             Some(Refusal::Head(HeadRefusal::Malformed("nominated_field")))
         }
         (ErrorSource::Downstream, e) if e.as_str() == INVALID_CHUNK => {
+            Some(Refusal::Head(HeadRefusal::Malformed("body_malformed")))
+        }
+        (ErrorSource::Downstream, _) if is_bad_body(e.root_cause()) => {
             Some(Refusal::Head(HeadRefusal::Malformed("body_malformed")))
         }
         (ErrorSource::Downstream, _) => None,

@@ -193,6 +193,8 @@ impl ProxyHttp for Front {
         self.parts.drain.part_ways(session);
         let patience = self.parts.limits.body_timeout;
         let websocket = head::is_websocket(session.req_header());
+        // So that a request that comes too early does not cost the one before it its answer; see `logging`.
+        session.set_pipelining_enabled(!websocket);
         session.set_read_timeout(Some(if websocket { self.parts.limits.websocket_idle } else { patience }));
         // A client that stops reading, or never ends its body, must not hold connections for ever (D-02).
         session.set_write_timeout(Some(patience));
@@ -318,15 +320,7 @@ impl ProxyHttp for Front {
         ctx: &mut Ctx,
     ) -> Result<()> {
         forward::answered(session, response, ctx)?;
-        if !response.headers.contains_key(header::SET_COOKIE) {
-            return Ok(());
-        }
-        let all: Vec<HeaderValue> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-        response.remove_header(&header::SET_COOKIE);
-        for cookie in all.into_iter().filter(|c| !sets_ours(c)) {
-            response.append_header(header::SET_COOKIE, cookie)?;
-        }
-        Ok(())
+        respond::without_our_cookies(response)
     }
 
     async fn response_filter(
@@ -343,6 +337,7 @@ impl ProxyHttp for Front {
         self.settle(session, ctx).await;
         self.parts.exchanges.begun(Answer::of(session.req_header(), ctx));
         self.parts.metrics.proxied(ctx.rule, response.status.as_u16());
+        respond::for_version(session, response);
         if !ctx.cookies.is_empty() {
             keep_private(response)?;
         }
@@ -381,6 +376,11 @@ impl ProxyHttp for Front {
             tracing::debug!(request_id = %ctx.id, "the client left before its answer");
         }
         FailToProxy { error_code: refusal.status(), can_reuse_downstream: false }
+    }
+
+    /// The connection ends here if another request was sent along with this one (S-27).
+    async fn logging(&self, session: &mut Session, _e: Option<&Error>, _ctx: &mut Ctx) {
+        session.set_pipelining_enabled(false);
     }
 
     /// What is worth a line was logged where it happened.

@@ -18,6 +18,7 @@ use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+use super::chunks::Chunks;
 use super::connections::{Connections, Place, peer};
 use super::ctx::RequestIds;
 use super::drain::{Drain, last_call};
@@ -30,6 +31,7 @@ use super::respond;
 use super::settings::Limits;
 use super::strict;
 use super::tls::Tls;
+use super::watched::{bare, watched};
 use crate::gate::{HeadRefusal, Refusal};
 use crate::metrics::Metrics;
 use crate::model::ClientIp;
@@ -63,8 +65,9 @@ pub struct Guard {
 }
 
 enum Head {
-    /// Complete and well-formed; what follows it may already be in the buffer.
-    Http1(BytesMut),
+    /// Complete and well-formed; what follows it may already be in the buffer. With a chunked body, how far that was
+    /// read.
+    Http1(BytesMut, Option<Chunks>),
     /// The client speaks HTTP/2 from the start.
     Http2(BytesMut),
     Refused(HeadRefusal),
@@ -159,7 +162,7 @@ impl Guard {
             _ => return Head::Gone,
         }
         match self.look(buf.as_ref(), 0) {
-            Some(Ok(())) => Head::Http1(buf),
+            Some(Ok(chunks)) => Head::Http1(buf, chunks),
             Some(Err(refusal)) => Head::Refused(refusal),
             None => self.complete(stream, &mut buf).await,
         }
@@ -191,20 +194,20 @@ impl Guard {
             return (buf.len() >= H2_PREFACE.len()).then(|| Head::Http2(std::mem::take(buf)));
         }
         match self.look(buf, seen)? {
-            Ok(()) => Some(Head::Http1(std::mem::take(buf))),
+            Ok(chunks) => Some(Head::Http1(std::mem::take(buf), chunks)),
             Err(refusal) => Some(Head::Refused(refusal)),
         }
     }
 
     /// `None`: more bytes are needed. `seen` bytes were looked at before.
-    fn look(&self, buf: &[u8], seen: usize) -> Option<Result<(), HeadRefusal>> {
+    fn look(&self, buf: &[u8], seen: usize) -> Option<Result<Option<Chunks>, HeadRefusal>> {
         let from = seen.saturating_sub(3);
         if let Some(at) = memmem::find(&buf[from..], b"\r\n\r\n") {
             let end = from + at + 4;
             if end > self.limits.head_bytes {
                 return Some(Err(HeadRefusal::TooLarge));
             }
-            return Some(strict::check(&buf[..end], &self.limits));
+            return Some(self.check(&buf[..end], &buf[end..]));
         }
         if buf.len() > self.limits.head_bytes {
             return Some(Err(HeadRefusal::TooLarge));
@@ -212,6 +215,16 @@ impl Guard {
         // A bare LF would never complete the head: say so now instead of waiting.
         let bare = buf.iter().enumerate().any(|(i, b)| *b == b'\n' && (i == 0 || buf[i - 1] != b'\r'));
         bare.then_some(Err(HeadRefusal::Malformed("bare_line_feed")))
+    }
+
+    /// The head, and as much of a chunked body as came with it: what is refused here has reached no upstream.
+    fn check(&self, head: &[u8], body: &[u8]) -> Result<Option<Chunks>, HeadRefusal> {
+        if !strict::check(head, &self.limits)? {
+            return Ok(None);
+        }
+        let mut chunks = Chunks::new(self.limits.head_bytes);
+        chunks.read(body).map_err(|_| HeadRefusal::Malformed("body_malformed"))?;
+        Ok(Some(chunks))
     }
 
     /// What an idle connection does not need stands in boxes of its own: there may be very many of them.
@@ -227,15 +240,15 @@ impl Guard {
         let mut settings: Option<HttpPersistentSettings> = None;
         let place = self.exchanges.enter();
         loop {
-            let buf = match head {
-                Head::Http1(buf) => buf,
+            let (buf, chunks) = match head {
+                Head::Http1(buf, chunks) => (buf, chunks),
                 Head::Http2(buf) => {
                     return Box::pin(self.serve_http2(rewound(stream, &buf)?, here, &stopping)).await;
                 }
                 Head::Refused(refusal) => return Box::pin(self.refuse(stream, refusal)).await,
                 Head::Gone => return None,
             };
-            let mut session = ServerSession::new_http1(stream);
+            let mut session = ServerSession::new_http1(watched(stream, chunks));
             match settings.take() {
                 Some(kept) => kept.apply_to_session(&mut session),
                 None => session.set_keepalive(Some(self.limits.idle_timeout.as_secs())),
@@ -243,7 +256,8 @@ impl Guard {
             session.set_pipelined_prefix(buf);
             let reused: ReusedHttpStream =
                 place.run(self.proxy.process_new_http(session, shutdown)).await??;
-            (stream, settings) = reused.consume();
+            let reused = reused.consume();
+            (stream, settings) = (bare(reused.0)?, reused.1);
             head = {
                 let next = pin!(self.next_head(&mut stream, &mut stopping));
                 here.seat().wait_for(next).await?

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use pingora::http::RequestHeader;
 
+use super::handshake;
 use super::strict::is_length;
 use crate::gate::form::is_authority;
 use crate::gate::{HeadRefusal, Refusal, RequestHead};
@@ -22,7 +23,8 @@ pub struct Client {
 /// The gate's view of a request.
 ///
 /// # Errors
-/// A [`Refusal`] for what the guard could not check on HTTP/2: the authority and the target's form.
+/// A [`Refusal`] for what the guard could not check on HTTP/2: the authority and the target's form; and for half a
+/// handshake of a WebSocket.
 pub(super) fn request_head(req: &RequestHeader, client_ip: ClientIp) -> Result<RequestHead<'_>, Refusal> {
     let malformed = |id| Refusal::Head(HeadRefusal::Malformed(id));
     let target = std::str::from_utf8(req.raw_path()).map_err(|_| malformed("unescaped_character"))?;
@@ -33,6 +35,10 @@ pub(super) fn request_head(req: &RequestHeader, client_ip: ClientIp) -> Result<R
     if req.version == http::Version::HTTP_2 {
         check_http2(req, target)?;
     }
+    let upgrade = is_websocket(req);
+    if upgrade {
+        handshake::check(&req.headers).map_err(Refusal::Head)?;
+    }
     Ok(RequestHead {
         method: &req.method,
         path,
@@ -40,7 +46,7 @@ pub(super) fn request_head(req: &RequestHeader, client_ip: ClientIp) -> Result<R
         host: host(req).ok_or(malformed("host_missing"))?,
         headers: &req.headers,
         client_ip,
-        upgrade: is_websocket(req),
+        upgrade,
     })
 }
 

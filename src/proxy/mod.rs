@@ -3,13 +3,14 @@
 //!
 //! - `doors`: the listeners, and what waits in their queues at the end
 //! - `guard`: owns each connection: head deadline and size, strict bytes (`strict`) · `connections`: how many there may be
+//! - `chunks`: the same strictness for chunked bodies, as they pass through a `watched` connection
 //! - `http2`: runs an HTTP/2 connection, stream by stream · `frames`: counts what only costs us
 //! - `exchange`: which answers are under way, and for whom · `sweep`: cuts those that are no longer allowed
 //! - `tls`: the handshake and the certificate, where the gateway does TLS itself
 //! - `filter`: Pingora's phases, each a few lines; start reading there
 //! - `forward_auth`: the same question, asked by another proxy that forwards by itself
-//! - `head`: what the gate gets to see of a request · `forwarded`: who the client really is, `rfc7239`: in the words of
-//!   that standard · `proxy_protocol`: the same, said of a whole connection
+//! - `head`: what the gate gets to see of a request · `handshake`: of a WebSocket · `forwarded`: who the client really
+//!   is, `rfc7239`: in the words of that standard · `proxy_protocol`: the same, said of a whole connection
 //! - `renewal`: new tokens for a browser whose access token has ended
 //! - `upstream`: servers of each upstream and their peers, made from a `Permit` only · `forward`: what is tried again
 //! - `bridge`: serves our own axum router inside the proxy
@@ -19,6 +20,7 @@
 //! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
 mod bridge;
+mod chunks;
 mod connections;
 mod ctx;
 mod doors;
@@ -34,6 +36,7 @@ mod frames;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
+mod handshake;
 mod head;
 mod http2;
 mod note;
@@ -47,6 +50,7 @@ mod strict;
 mod sweep;
 mod tls;
 mod upstream;
+mod watched;
 
 pub use bridge::OwnApp;
 pub use doors::Doors;

@@ -9,7 +9,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::gate::{ClientKind, CookieNames, Refusal, RequestHead, Snapshot};
+use crate::gate::{ClientKind, CookieNames, HeadRefusal, Refusal, RequestHead, Snapshot};
 use crate::model::RequestId;
 
 /// Renders a readable page: status, title, sentence, request id -> HTML.
@@ -143,6 +143,10 @@ fn with_challenge(refusal: Refusal) -> Vec<(HeaderName, HeaderValue)> {
     if let Some(challenge) = refusal.challenge() {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
     }
+    if refusal == Refusal::Head(HeadRefusal::WebSocketVersion) {
+        headers.push((header::UPGRADE, HeaderValue::from_static("websocket")));
+        headers.push((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+    }
     if let Some(wait) = refusal.retry_after() {
         headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1))));
     }
@@ -206,6 +210,28 @@ pub(super) fn keep_encrypted(response: &mut ResponseHeader, https: bool) -> Resu
     }
     let (name, value) = hsts();
     response.insert_header(name, value)
+}
+
+/// Takes cookies of our names out of an upstream's answer: they are ours to set (I-18).
+pub(super) fn without_our_cookies(response: &mut ResponseHeader) -> Result<()> {
+    if !response.headers.contains_key(header::SET_COOKIE) {
+        return Ok(());
+    }
+    let all: Vec<HeaderValue> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    response.remove_header(&header::SET_COOKIE);
+    for cookie in all.into_iter().filter(|c| !sets_ours(c)) {
+        response.append_header(header::SET_COOKIE, cookie)?;
+    }
+    Ok(())
+}
+
+/// HTTP/1.0 knows no chunks (RFC 9112 section 6.1): where the length is not known, the answer ends with the connection.
+pub(super) fn for_version(session: &mut Session, response: &mut ResponseHeader) {
+    let chunked = response.headers.contains_key(header::TRANSFER_ENCODING);
+    if chunked && session.req_header().version == http::Version::HTTP_10 {
+        response.remove_header(&header::TRANSFER_ENCODING);
+        session.set_keepalive(None);
+    }
 }
 
 /// Whether a `Set-Cookie` value sets a cookie of ours.

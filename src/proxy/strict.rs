@@ -12,11 +12,14 @@ const fn bad(id: &'static str) -> HeadRefusal {
     HeadRefusal::Malformed(id)
 }
 
-/// Checks the head in `head`, which ends with the empty line.
+/// Longest name of a field. Longer ones are nobody's, and have overflowed the counters of other programs (S-38).
+const MAX_NAME: usize = 254;
+
+/// Checks the head in `head`, which ends with the empty line. Says whether a chunked body follows.
 ///
 /// # Errors
 /// The first reason to refuse it.
-pub(super) fn check(head: &[u8], limits: &Limits) -> Result<(), HeadRefusal> {
+pub(super) fn check(head: &[u8], limits: &Limits) -> Result<bool, HeadRefusal> {
     let head = head.strip_suffix(b"\r\n\r\n").ok_or(bad("head_incomplete"))?;
     let mut lines = Lines(Some(head));
     let version = request_line(lines.next().unwrap_or_default())?;
@@ -94,7 +97,7 @@ impl<'a> Fields<'a> {
         }
         let colon = memchr(b':', line).ok_or(bad("field_without_colon"))?;
         let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-        if name.is_empty() || !name.iter().all(|b| TOKEN[usize::from(*b)]) {
+        if name.is_empty() || name.len() > MAX_NAME || !name.iter().all(|b| is_token(*b)) {
             return Err(bad("field_name"));
         }
         if has_control_byte(value) {
@@ -136,7 +139,7 @@ impl<'a> Fields<'a> {
         if value.eq_ignore_ascii_case(b"chunked") { Ok(()) } else { Err(HeadRefusal::TransferCoding) }
     }
 
-    fn finish(&self, version: Version) -> Result<(), HeadRefusal> {
+    fn finish(&self, version: Version) -> Result<bool, HeadRefusal> {
         if self.host.is_none() {
             return Err(bad("host_missing"));
         }
@@ -149,7 +152,7 @@ impl<'a> Fields<'a> {
         if self.expects && version == Version::Http10 {
             return Err(HeadRefusal::Expectation);
         }
-        Ok(())
+        Ok(self.chunked)
     }
 }
 
@@ -175,7 +178,12 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Which bytes a token is made of (RFC 9110 section 5.6.2).
+/// Whether a token may have this byte in it (RFC 9110 section 5.6.2).
+pub(super) fn is_token(b: u8) -> bool {
+    TOKEN[usize::from(b)]
+}
+
+/// Which bytes a token is made of.
 static TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let marks = b"!#$%&'*+-.^_`|~";

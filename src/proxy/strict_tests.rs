@@ -4,7 +4,7 @@ use super::*;
 use crate::proxy::settings::sample_limits as limits;
 
 fn request(line: &str, fields: &str) -> Result<(), HeadRefusal> {
-    check(format!("{line}\r\nHost: a.example\r\n{fields}\r\n").as_bytes(), &limits())
+    check(format!("{line}\r\nHost: a.example\r\n{fields}\r\n").as_bytes(), &limits()).map(drop)
 }
 
 /// Each of these fields is refused, and for this reason.
@@ -36,7 +36,9 @@ fn ordinary_heads_pass() {
     ] {
         assert_eq!(request("POST /a?b={c}|d HTTP/1.1", fields), Ok(()), "{fields:?}");
     }
-    assert_eq!(check(b"GET / HTTP/1.0\r\nHost: [::1]:80\r\n\r\n", &limits()), Ok(()));
+    assert_eq!(check(b"GET / HTTP/1.0\r\nHost: [::1]:80\r\n\r\n", &limits()), Ok(false));
+    let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n";
+    assert_eq!(check(chunked, &limits()), Ok(true));
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn h_02_h_09_h_10_odd_hosts() {
     all_refused("host_malformed", odd.map(|host| format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")));
     for host in ["a", "xn--exmple-cua.com", "a_b.internal:8080", "127.0.0.1", "[2001:db8::1]", "a.example."] {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        assert_eq!(check(head.as_bytes(), &limits()), Ok(()), "{host:?}");
+        assert_eq!(check(head.as_bytes(), &limits()), Ok(false), "{host:?}");
     }
 }
 
@@ -126,6 +128,8 @@ fn s_17_to_s_22_line_ends_names_and_values() {
     refused("folded_field", &["X: a\r\n b\r\n", "\tX: a\r\n"]);
     refused("field_name", &["Host : a\r\n", ": x\r\n", "(a): 1\r\n", "a b: 1\r\n", "\u{feff}X: 1\r\n"]);
     refused("field_without_colon", &["no colon\r\n"]);
+    refused("field_name", &[&format!("Content-Length0{}:\r\n", "a".repeat(240))]);
+    assert_eq!(request("GET / HTTP/1.1", &format!("{}: 1\r\n", "x".repeat(254))), Ok(()));
     refused(
         "field_value",
         &["X: a\0b\r\n", "X: \u{1}\r\n", "X: \u{7f}\r\n", "X: a\nY: b\r\n", "X: a\rY: b\r\n"],

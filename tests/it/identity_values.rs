@@ -1,6 +1,6 @@
 //! Group I, second half: odd values, broken credentials, parallel people, and what of ours stays with us.
 
-use crate::support::{PASSWORD, Person, TestApp, get};
+use crate::support::{Browser, PASSWORD, Person, TestApp, Upstream, get, until};
 
 /// What no form lets in can still be in a store: the token is made by the gateway's own key.
 #[test]
@@ -202,4 +202,57 @@ fn i_14_a_token_in_the_query_does_not_reach_the_upstream() {
     let app = TestApp::start();
     let user = app.person("user");
     app.case(None, get(&format!("/public/x?a=1&access_token={}&b=2", user.access), "")).same();
+}
+
+/// What is remembered of a token is that it is genuine, never what it was good for: each rule asks anew (I-12).
+#[test]
+fn i_12_a_token_that_is_remembered_opens_no_other_door() {
+    let upstream = Upstream::start();
+    let server = upstream.address();
+    let app = TestApp::in_front_of(upstream, |setup| {
+        setup.upstream("other", &format!("{{ servers: ['http://{server}'] }}"));
+        setup.route("{ host: other.test, path: /**, upstream: other }");
+        setup.rule("{ path: /api/**, host: staff.test, allow: { role: admin } }");
+    });
+    let (user, admin) = (app.person("user"), app.person("admin"));
+    let to = |host: &str, path: &str, person: &Person| {
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{}\r\n", person.bearer())
+    };
+    let audience = |head: &str| {
+        let answer = app.ask(head);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let assertion = app.upstream().last().field("x-auth-assertion").expect("an assertion");
+        crate::jwt_forge::payload_of(&assertion)["aud"].as_str().unwrap_or_default().to_owned()
+    };
+    for _ in 0..3 {
+        app.case(Some(&user), to("localhost", "/api/x", &user)).allowed();
+        app.case(Some(&user), to("localhost", "/admin/x", &user)).denied();
+        app.case(Some(&user), to("staff.test", "/api/x", &user)).denied();
+        app.case(Some(&user), to("localhost", "/mfa/x", &user)).denied();
+        app.case(Some(&admin), to("localhost", "/admin/x", &admin)).allowed();
+        app.case(Some(&admin), to("staff.test", "/api/x", &admin)).allowed();
+        app.case(Some(&admin), to("localhost", "/mfa/x", &admin)).denied();
+        // An assertion that is remembered is one for this upstream.
+        assert_eq!(audience(&to("localhost", "/api/x", &user)), "app");
+        assert_eq!(audience(&to("other.test", "/api/x", &user)), "other");
+    }
+    // A token of which one byte differs is another one.
+    let mut other = user.clone();
+    let last = if other.access.ends_with('A') { 'B' } else { 'A' };
+    other.access.pop();
+    other.access.push(last);
+    assert_eq!(app.case(None, to("localhost", "/api/x", &other)).denied().answer().status, 401);
+    // What was remembered does not outlive the session, nor the key.
+    let answer =
+        Browser::of(&app, &user).fetch("POST", "/auth/logout/", "Content-Type: application/json\r\n", b"{}");
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert_eq!(app.case(None, to("localhost", "/api/x", &user)).denied().answer().status, 401);
+    app.case(Some(&admin), to("localhost", "/api/x", &admin)).allowed();
+    let keys = app.ask(get("/auth/.well-known/jwks.json", "")).json();
+    let successor = app.revoke_key(keys["keys"][0]["kid"].as_str().expect("a name"));
+    until("the other key", || {
+        let keys = app.ask(get("/auth/.well-known/jwks.json", "")).json();
+        (keys["keys"][0]["kid"] == successor.as_str()).then_some(())
+    });
+    assert_eq!(app.case(None, to("localhost", "/api/x", &admin)).denied().answer().status, 401);
 }

@@ -39,6 +39,8 @@ pub struct TestApp {
     pub(super) elsewhere: AtomicBool,
     /// What connections begin with.
     greeting: Vec<u8>,
+    /// Whether other people's parsers read the upstream's bytes at the end as well.
+    pub(super) outsiders: AtomicBool,
     folder: TempDir,
 }
 
@@ -119,6 +121,7 @@ impl TestApp {
             canaries: Mutex::default(),
             unanswered: AtomicUsize::new(0),
             elsewhere: AtomicBool::new(false),
+            outsiders: AtomicBool::new(false),
             settings,
             greeting,
             folder,
@@ -289,6 +292,12 @@ impl TestApp {
     /// Requests go to upstreams of the test's own as well; the test counts them itself.
     pub fn with_other_upstreams(self) -> Self {
         self.elsewhere.store(true, Ordering::SeqCst);
+        self
+    }
+
+    /// Other people's parsers read what the upstream got as well, when this is dropped (INV-1).
+    pub fn with_outside_judges(self) -> Self {
+        self.outsiders.store(true, Ordering::SeqCst);
         self
     }
 

@@ -88,7 +88,7 @@ impl TestApp {
         // A control request behind everything else: what was still on its way has arrived by then.
         let control = self.ask(get("/public/control", "Connection: close\r\n"));
         assert!(matches!(control.status, 200 | 502), "{}", control.text());
-        self.upstream().assert_readings_agree();
+        self.upstream().assert_readings_agree(self.outsiders.load(Ordering::SeqCst));
         if self.elsewhere.load(Ordering::SeqCst) {
             return;
         }
@@ -267,6 +267,11 @@ impl Seen {
     pub fn rejected_with(mut self, status: u16) -> Self {
         self = self.rejected();
         assert_eq!(self.answer().status, status, "{:?}", self.what);
+        self.closed()
+    }
+
+    /// The gateway has ended the connection and said nothing more on it.
+    pub fn closed(mut self) -> Self {
         assert!(self.client.is_closed(), "the connection stays open after {:?}", self.what);
         self
     }

@@ -5,7 +5,7 @@
 //!   other programs might read a path, against the sample policy · `journal`: what the gateway logs meanwhile
 //! - `people`: accounts and their tokens · `browser`: a cookie jar and Fetch Metadata
 //! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
-//!   bytes it got into requests
+//!   bytes it got into requests, `outside`: how programs that nobody here wrote do
 //! - `flow`: answers that do not end by themselves
 //! - `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
@@ -31,6 +31,7 @@ mod judge;
 mod load;
 mod load_report;
 mod node;
+mod outside;
 mod parsers;
 mod people;
 mod postgres;
@@ -49,6 +50,7 @@ pub use browser::Browser;
 pub use fault_proxy::{FaultProxy, Mode};
 pub use front_proxy::FrontProxy;
 pub use haproxy::Haproxy;
+pub use judge::Seen;
 pub use load::{Load, Tokens, tokens_in};
 pub use load_report::{Class, Report};
 pub use node::Node;

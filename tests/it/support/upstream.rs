@@ -90,6 +90,7 @@ struct Shared {
     log: Mutex<Vec<Received>>,
     wires: Mutex<Vec<Wire>>,
     scripts: Mutex<Vec<(String, Arc<Script>)>>,
+    early: Mutex<Vec<(String, Vec<u8>)>>,
     connections: AtomicUsize,
     stop: AtomicBool,
 }
@@ -152,6 +153,11 @@ impl Upstream {
         })
     }
 
+    /// Requests below `prefix` are answered with these bytes as soon as their head is there, and the connection ends.
+    pub fn early(&self, prefix: &str, bytes: impl AsRef<[u8]>) {
+        self.shared.early.lock().unwrap().push((prefix.to_owned(), bytes.as_ref().to_vec()));
+    }
+
     /// Requests whose head arrived, up to now.
     pub fn count(&self) -> usize {
         self.shared.log.lock().unwrap().len()
@@ -176,18 +182,45 @@ impl Upstream {
         self.since(0).pop().expect("a request has arrived")
     }
 
-    /// INV-1: every reading of every connection's bytes counts the requests that were served there.
-    pub fn assert_readings_agree(&self) {
+    /// INV-1: every reading of every connection's bytes counts the requests that were served there; with `outside`, those
+    /// of other people's programs as well.
+    pub fn assert_readings_agree(&self, outside: bool) {
         let log = self.since(0);
         let wires = self.shared.wires.lock().unwrap().clone();
-        for (number, wire) in wires.iter().enumerate().filter(|(_, w)| !w.irregular) {
+        let (mut all, mut counts) = (Vec::new(), Vec::new());
+        for (number, wire) in wires.into_iter().enumerate().filter(|(_, w)| !w.irregular) {
             let served = log.iter().filter(|r| r.connection == number).count();
             for (name, read) in READERS {
-                let counted = read(&wire.bytes);
-                let text = String::from_utf8_lossy(&wire.bytes[..wire.bytes.len().min(4000)]);
-                assert_eq!(counted, Ok(served), "INV-1: the {name} reading of connection {number}: {text}");
+                assert_eq!(read(&wire.bytes), Ok(served), "INV-1: {name} of {}", shown(&wire.bytes));
             }
+            all.push(wire.bytes);
+            counts.push(Ok(served));
         }
+        for (name, counted) in outside.then(|| super::outside::count(&all)).unwrap_or_default() {
+            let wrong = counted.iter().zip(&counts).position(|(a, b)| a != b);
+            assert_eq!(
+                counted,
+                counts,
+                "INV-1: {name} of {}",
+                wrong.map(|n| shown(&all[n])).unwrap_or_default()
+            );
+        }
+    }
+
+    /// How many bytes have come, on all connections.
+    pub fn bytes(&self) -> usize {
+        self.shared.wires.lock().unwrap().iter().map(|wire| wire.bytes.len()).sum()
+    }
+
+    /// Every byte that came on one connection.
+    pub fn bytes_of(&self, connection: usize) -> Vec<u8> {
+        self.shared.wires.lock().unwrap()[connection].bytes.clone()
+    }
+
+    /// The heads that came on one connection, and nothing between or behind them.
+    pub fn heads_of(&self, connection: usize) -> Vec<u8> {
+        let log = self.shared.log.lock().unwrap();
+        log.iter().filter(|r| r.connection == connection).flat_map(|r| r.head.clone()).collect()
     }
 }
 
@@ -196,6 +229,10 @@ impl Drop for Upstream {
         self.shared.stop.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
     }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned()
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) {
@@ -215,6 +252,12 @@ impl Connection {
         for turn in 0.. {
             let Some(head) = self.through(b"\r\n\r\n") else { return };
             let mut request = self.parse(head, turn);
+            if let Some(answer) = self.early_answer(&request.target) {
+                self.irregular();
+                self.server.log.lock().unwrap().push(request);
+                self.write(&answer);
+                return;
+            }
             self.read_body(&mut request);
             let upgrade = request.upgrade();
             if upgrade || !request.complete {
@@ -238,6 +281,11 @@ impl Connection {
 
     fn write(&mut self, bytes: &[u8]) -> Next {
         if self.stream.write_all(bytes).is_ok() { Next::KeepAlive } else { Next::Close }
+    }
+
+    fn early_answer(&self, target: &str) -> Option<Vec<u8>> {
+        let early = self.server.early.lock().unwrap();
+        early.iter().find(|(prefix, _)| target.starts_with(prefix)).map(|(_, answer)| answer.clone())
     }
 
     fn script_for(&self, target: &str) -> Option<Arc<Script>> {
