@@ -106,12 +106,11 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("prometheus", &["src/metrics/"]),
     ("pingora", &["src/proxy/", "src/app/"]),
     ("h2", &["src/proxy/http2"]),
-    ("rustix", &["src/app/room.rs", "src/account/password"]),
+    ("rustix", &["src/app/room.rs", "src/app/hand_over/passing.rs", "src/account/password"]),
     ("x509_parser", &["src/proxy/tls"]),
     ("axum", &["src/web/", "src/app/", "src/tower_layer/extract.rs"]),
     ("askama", &["src/web/", "src/mail/"]),
     ("mimalloc", &["src/main.rs"]),
-    ("rustix", &["src/app/hand_over/passing.rs"]),
 ];
 
 /// Parts that must not know a crate wherever else it may live.
