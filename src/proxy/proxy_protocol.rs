@@ -92,7 +92,9 @@ pub(super) async fn accept(
     }
     let Ok(mut plain) = stream.into_any().downcast::<Plain>() else { return Err(Fault::Malformed) };
     let mut buf = BytesMut::with_capacity(READ_BYTES);
-    let header = timeout(patience, receive(&mut plain, &mut buf)).await.map_err(|_| Fault::TooSlow)??;
+    // On the heap: what a connection is for lasts longer than this, and would carry the room for it along.
+    let receiving = Box::pin(timeout(patience, receive(&mut plain, &mut buf)));
+    let header = receiving.await.map_err(|_| Fault::TooSlow)??;
     let Some((source, length)) = header else { return Ok(None) };
     plain.rewind(&buf[length..]);
     match source {
