@@ -326,6 +326,7 @@ impl ProxyHttp for Front {
         if session.is_http2() {
             exchange::uploaded(end);
         }
+        forward::drop_empty_end(body, end);
         ctx.body.0 += body.as_ref().map_or(0, |b| b.len() as u64);
         // What flows after an upgrade is a conversation, not a body.
         if ctx.body.0 > ctx.body.1 && !session.was_upgraded() {
