@@ -297,6 +297,7 @@ impl ProxyHttp for Front {
         if session.is_http2() {
             exchange::uploaded(end);
         }
+        forward::drop_empty_end(body, end);
         // What flows after an upgrade is a conversation, not a body.
         if session.was_upgraded() {
             return Ok(());

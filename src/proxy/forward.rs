@@ -2,6 +2,7 @@
 //! are counted as. Sent once more is only what cannot have been carried out: a request that found no connection, and an
 //! idempotent one whose connection broke before any answer.
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -49,6 +50,14 @@ pub(super) fn host(parts: &mut Parts) -> Option<HeaderValue> {
     let host = HeaderValue::try_from(parts.uri.authority()?.as_str()).ok()?;
     parts.headers.insert(HOST, host.clone());
     Some(host)
+}
+
+/// A body on HTTP/2 may end with a frame of nothing. Written in chunks it would be a last chunk, and Pingora writes another
+/// one behind it, which the upstream would take for the beginning of the next request on that connection.
+pub(super) fn drop_empty_end(body: &mut Option<Bytes>, end: bool) {
+    if end && body.as_ref().is_some_and(Bytes::is_empty) {
+        *body = None;
+    }
 }
 
 /// No connection: nothing of the request has been sent, whatever its method.

@@ -80,6 +80,9 @@ fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
     if lengths.next().is_some_and(|first| !is_length(first)) || lengths.next().is_some() {
         return malformed("content_length");
     }
+    if req.headers.values().any(is_padded) {
+        return malformed("field_value");
+    }
     let mut hosts = req.headers.get_all(http::header::HOST).iter();
     let (field, second) = (hosts.next(), hosts.next());
     let authority = req.uri.authority().map(|a| a.as_str().as_bytes());
@@ -90,4 +93,10 @@ fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
         return malformed("host_twice");
     }
     if is_authority(host) { Ok(()) } else { malformed("host_malformed") }
+}
+
+/// Space around a value belongs to it on HTTP/2, where it must not be (RFC 9113 section 8.2.1), and not on HTTP/1.
+fn is_padded(value: &HeaderValue) -> bool {
+    let ends = [value.as_bytes().first(), value.as_bytes().last()];
+    ends.iter().any(|end| matches!(end, Some(b' ' | b'\t')))
 }

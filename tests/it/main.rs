@@ -32,6 +32,7 @@ mod forward_auth_proxies;
 mod fronts;
 mod fronts_table;
 mod guard;
+mod h2_conformance;
 mod hosts;
 mod http2;
 mod http2_floods;

@@ -246,6 +246,11 @@ impl H2 {
         self.client.send(frame(kind, flags, stream, payload));
     }
 
+    /// The next frame, whatever it is: kind, flags, stream, payload.
+    pub fn next_frame(&mut self) -> Result<(u8, u8, u32, Vec<u8>), Silence> {
+        self.frame().map(|f| (f.kind, f.flags, f.stream, f.payload))
+    }
+
     fn frame(&mut self) -> Result<Frame, Silence> {
         let head = self.client.exactly(9)?;
         let length = number(&[0, head[0], head[1], head[2]]) as usize;
