@@ -1,7 +1,7 @@
 //! Group I: what the upstream is told about who asks, and that nobody else can tell it.
 
 use crate::support::h2::{self, H2};
-use crate::support::{Browser, RawClient, TestApp, client_frame, get, request};
+use crate::support::{Browser, RawClient, TestApp, client_frame, get};
 
 /// Every name a client may try, in the families of the gateway page.
 const SPOOFED: &[&str] = &[
@@ -340,30 +340,4 @@ fn i_18_cookies_of_our_names_are_ours_to_set() {
     let mut browser = Browser::new(&app);
     browser.visit("/public/cookies");
     assert_eq!((browser.cookie("a"), browser.cookie("stagedoor_access")), (Some("1"), None));
-}
-
-#[test]
-fn p_22_internal_looking_headers_open_nothing() {
-    let app = TestApp::start();
-    let internal = "X-Middleware-Subrequest: middleware:middleware:middleware:middleware:middleware\r\nX-Gw-Internal: 1\r\n\
-        X-Skip-Auth: 1\r\nX-Envoy-Internal: true\r\nX-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\nX-HTTP-Method-Override: DELETE\r\n\
-        X-Method-Override: DELETE\r\nX-Stagedoor-Internal: 1\r\nX-Original-Method: DELETE\r\nX-Forwarded-Uri: /public\r\n";
-    app.case(None, get("/admin", internal)).denied();
-    app.case(None, request("POST", "/api/x", internal, b"a=b")).denied();
-    let seen = app.case(None, get("/public/x", internal)).allowed();
-    for name in [
-        "x-middleware-subrequest",
-        "x-gw-internal",
-        "x-skip-auth",
-        "x-envoy-internal",
-        "x-original-url",
-        "x-rewrite-url",
-        "x-http-method-override",
-        "x-method-override",
-        "x-stagedoor-internal",
-        "x-original-method",
-        "x-forwarded-uri",
-    ] {
-        assert_eq!(seen.at_upstream().all(name), Vec::<String>::new());
-    }
 }

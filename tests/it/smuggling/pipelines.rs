@@ -40,11 +40,11 @@ fn s_27_pipelines() {
         let run = |one: &dyn Fn(usize) -> Vec<u8>| (0..many).flat_map(one).collect::<Vec<u8>>();
         assert_eq!(at_once(&app, &run(&open)), [200], "{many} for anybody");
         assert_eq!(at_once(&app, &run(&posted)), [200], "{many} with bodies");
-        let mixed = |n: usize| if n % 2 == 0 { open(n) } else { shut(n) };
+        let mixed = |n: usize| if n.is_multiple_of(2) { open(n) } else { shut(n) };
         assert_eq!(at_once(&app, &run(&mixed)), [200], "{many}, every other one for nobody");
-        let mixed = |n: usize| if n % 2 == 1 { open(n) } else { shut(n) };
+        let mixed = |n: usize| if n.is_multiple_of(2) { shut(n) } else { open(n) };
         assert_eq!(at_once(&app, &run(&mixed))[..1], [401], "{many}, the first one for nobody");
-        let mixed = |n: usize| if n % 2 == 1 { open(n) } else { ours() };
+        let mixed = |n: usize| if n.is_multiple_of(2) { ours() } else { open(n) };
         assert_eq!(at_once(&app, &run(&mixed)), [200], "{many}, the first one ours");
     }
     let targets: Vec<String> = app.upstream().since(0).into_iter().map(|r| r.target).collect();

@@ -196,7 +196,8 @@ impl Upstream {
             all.push(wire.bytes);
             counts.push(Ok(served));
         }
-        for (name, counted) in outside.then(|| super::outside::count(&all)).unwrap_or_default() {
+        let outsiders = if outside { super::outside::count(&all) } else { Vec::new() };
+        for (name, counted) in outsiders {
             let wrong = counted.iter().zip(&counts).position(|(a, b)| a != b);
             assert_eq!(
                 counted,
