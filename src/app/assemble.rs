@@ -28,7 +28,7 @@ use crate::jobs::{self, Jobs, KeyRotation, KeyWatch};
 use crate::mail::{Delivery, Mailbox, Post, Transport, Worker};
 use crate::metrics::Metrics;
 use crate::model::{Clock, Entropy, Secret};
-use crate::proxy::{Drain, Exchanges, Front, FrontParts, Tls, Upstreams, WatchService};
+use crate::proxy::{Drain, Exchanges, Front, FrontParts, Pages, Tls, Upstreams, WatchService};
 use crate::shared::Redis;
 use crate::store::{self, Store};
 use crate::token::{Mint, Revocations, Vault, Witness};
@@ -88,17 +88,12 @@ impl Gateway {
         let cookies = CookieNames::new(settings.gate.secure_cookies());
         let tls = settings.proxy.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
         let own = own(&settings, &accounts, &common, &gate, cookies.clone());
-        let brand = settings.web.clone();
         let front = Front::new(FrontParts {
             gate: gate.clone(),
             upstreams: upstreams.clone(),
             own: Arc::new(own),
             renew: Arc::new(Refresher { accounts: accounts.clone(), cookies }),
-            pages: Box::new(move |status, title, detail, id| {
-                let status =
-                    http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-                web::error_page(&brand, status, title, detail, id)
-            }),
+            pages: pages(settings.web.clone()),
             metrics: metrics.clone(),
             clock: around.clock.clone(),
             entropy: around.entropy.clone(),
@@ -380,4 +375,12 @@ fn own(
         rules: Arc::new(InForce(gate.clone())),
     };
     OwnRouter { router: web::router(state), cookies: gate.snapshot().cookies().clone(), names }
+}
+
+/// How the proxy shows a refusal to people.
+fn pages(brand: web::Settings) -> Pages {
+    Box::new(move |status, title, detail, id| {
+        let status = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        web::error_page(&brand, status, title, detail, id)
+    })
 }

@@ -140,7 +140,8 @@ proptest! {
         start in 0..4usize,
         rest in prop::collection::vec(prop_oneof![Just(b' '), Just(b'\r'), Just(b'\n'), Just(b'1'), Just(b'.'), any::<u8>()], 0..700),
     ) {
-        let bytes = [&[&b""[..], SIGNATURE_1, SIGNATURE_2, b"PROXY TCP4 1.1.1.1 2.2.2.2 "][start], &rest[..]].concat();
+        let begun: [&[u8]; 4] = [b"", SIGNATURE_1, SIGNATURE_2, b"PROXY TCP4 1.1.1.1 2.2.2.2 "];
+        let bytes = [begun[start], &rest[..]].concat();
         let all = read(&bytes);
         prop_assert!(bytes.len() < LONGEST_2 || all != Ok(None), "{:?}", bytes);
         let first = (0..=bytes.len()).map(|n| read(&bytes[..n])).find(|known| *known != Ok(None)).unwrap_or(Ok(None));
