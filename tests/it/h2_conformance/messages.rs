@@ -4,6 +4,9 @@ use super::{Case, Must, PADDED, PROTOCOL, WHOLE, block, get, judge, post, then};
 use crate::support::TestApp;
 use crate::support::h2::{self, H2, fields, frame, literal};
 
+/// Flags and payloads of DATA frames.
+type Frames<'a> = &'a [(u8, &'a [u8])];
+
 /// A request whose fields are these.
 fn with(all: &[(&str, &[u8])]) -> Vec<u8> {
     let block: Vec<u8> = all.iter().flat_map(|(n, v)| literal(n.as_bytes(), v)).collect();
@@ -120,7 +123,7 @@ fn z_16_cookies_in_pieces_are_put_together() {
 /// second one would begin the next request on that connection, which may be anybody's.
 #[test]
 fn z_08_a_body_that_ends_with_nothing_ends_once() {
-    let endings: [(&str, &[(u8, &[u8])]); 6] = [
+    let endings: [(&str, Frames<'_>); 6] = [
         ("nothing", &[(h2::END_STREAM, b"")]),
         ("nothing but padding", &[(h2::END_STREAM | PADDED, b"\x03\0\0\0")]),
         ("abc", &[(0, b"abc"), (h2::END_STREAM, b"")]),

@@ -195,7 +195,9 @@ fn z_16_a_stream_too_many_is_refused() {
     let extra = connection.open(&post, false);
     assert_eq!(connection.end_of(extra), h2::End::Reset(REFUSED));
     // When others have ended there is room again.
-    open.iter().for_each(|stream| connection.data(*stream, b"a", true));
+    for stream in &open {
+        connection.data(*stream, b"a", true);
+    }
     connection.ends_of(&open);
     let next = connection.open(&fields("/public/x", &[]), true);
     assert_eq!(connection.end_of(next).status(), Some(200));
