@@ -10,6 +10,7 @@ mod browser_driver;
 mod client;
 mod contract_client;
 mod crossing;
+mod differential;
 mod faults;
 mod feed;
 mod feed_faults;

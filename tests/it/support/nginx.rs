@@ -1,4 +1,4 @@
-//! A real nginx in front, set up as docs/forward-auth.md says.
+//! A real nginx: in front, set up as docs/forward-auth.md says, or as a test needs it.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -25,13 +25,20 @@ fn documented() -> &'static str {
 impl Nginx {
     /// In front of `application`, asking `gateway`, for `host`, on the first of `ports`.
     pub fn start(ports: Ports, host: &str, gateway: SocketAddr, application: SocketAddr) -> Self {
+        Self::with(ports, |address| {
+            documented()
+                .replace("listen 80;", &format!("listen {address};"))
+                .replace("app.example.org", host)
+                .replace("127.0.0.1:8080", &gateway.to_string())
+                .replace("127.0.0.1:3000", &application.to_string())
+        })
+    }
+
+    /// With the server blocks that `servers` writes for the address of the first of `ports`.
+    pub fn with(ports: Ports, servers: impl FnOnce(SocketAddr) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path().display();
-        let server = documented()
-            .replace("listen 80;", &format!("listen {};", ports.address(0)))
-            .replace("app.example.org", host)
-            .replace("127.0.0.1:8080", &gateway.to_string())
-            .replace("127.0.0.1:3000", &application.to_string());
+        let server = servers(ports.address(0));
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
             .map(|name| format!("{name}_temp_path {at}/{name};\n"))
