@@ -12,6 +12,7 @@ mod client_address;
 mod client_forwarded;
 mod contract_client;
 mod crossing;
+mod differential;
 mod disguises;
 mod exhaustion;
 mod faults;

@@ -28,13 +28,20 @@ const OPERATORS: &str = include_str!("../../../docs/operators.md");
 impl FrontProxy {
     /// nginx in front of `application`, asking `gateway`, for `host`, on the first of `ports`.
     pub fn nginx(ports: Ports, host: &str, gateway: SocketAddr, application: SocketAddr) -> Self {
+        Self::nginx_with(ports, |address| {
+            block(FORWARD_AUTH, "nginx")
+                .replace("listen 80;", &format!("listen {address};"))
+                .replace("app.example.org", host)
+                .replace("127.0.0.1:8080", &gateway.to_string())
+                .replace("127.0.0.1:3000", &application.to_string())
+        })
+    }
+
+    /// nginx with the server blocks that `servers` writes for the address of the first of `ports`.
+    pub fn nginx_with(ports: Ports, servers: impl FnOnce(SocketAddr) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path().display();
-        let server = block(FORWARD_AUTH, "nginx")
-            .replace("listen 80;", &format!("listen {};", ports.address(0)))
-            .replace("app.example.org", host)
-            .replace("127.0.0.1:8080", &gateway.to_string())
-            .replace("127.0.0.1:3000", &application.to_string());
+        let server = servers(ports.address(0));
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
             .map(|name| format!("{name}_temp_path {at}/{name};\n"))

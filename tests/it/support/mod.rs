@@ -61,7 +61,7 @@ pub use setup::Setup;
 pub use steady::{Ask, Fared, Steady};
 pub use upstream::{Next, Received, Upstream};
 pub use websocket::{client_frame, server_frame};
-pub use wire::{Answer, RawClient, Silence, get, request};
+pub use wire::{Answer, RawClient, Silence, find, get, request};
 
 /// Asks again and again until there is an answer; gives up after ten seconds.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -314,7 +314,7 @@ impl Connection {
     }
 
     fn read_body(&mut self, request: &mut Received) {
-        if request.field("expect").is_some() {
+        if !request.all("expect").is_empty() {
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         let mut hash = digest::Context::new(&digest::SHA256);
