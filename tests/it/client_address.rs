@@ -17,7 +17,7 @@ fn gateways() -> [TestApp; 3] {
         TestApp::start(),
         trusting("trusted_proxies: [192.0.2.0/24]"),
         TestApp::with(|setup| {
-            _ = setup.server("trusted_proxies: [192.0.2.0/24]").server("forwarded: forwarded")
+            _ = setup.server("trusted_proxies: [192.0.2.0/24]").server("forwarded: forwarded");
         }),
     ]
 }

@@ -4,8 +4,10 @@ use crate::client_address::{assert_one_bucket, five_logins, guess, nobody};
 use crate::support::h2::{End, H2};
 use crate::support::{Setup, TestApp, get};
 
-/// The two families: the line of the configuration, and the field for a chain of hops.
-const FAMILIES: [(&str, fn(&str) -> String); 2] = [
+/// The line of the configuration, and the field for a chain of hops.
+type Family = (&'static str, fn(&str) -> String);
+
+const FAMILIES: [Family; 2] = [
     ("forwarded: x-forwarded", |hops| format!("X-Forwarded-For: {hops}\r\n")),
     ("forwarded: forwarded", |hops| {
         let list: Vec<String> = hops.split(", ").map(element).collect();

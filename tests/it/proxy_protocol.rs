@@ -83,7 +83,7 @@ fn f_09_without_a_proper_header_the_connection_is_closed() {
         v2(0x21, 0x11, &[0; 11]),
         v2(0x21, 0x21, &[0; 12]),
         v2(0x21, 0x11, &[0; 1000]),
-        v2(0x20, 0x00, &[0; 0xffff]),
+        v2(0x20, 0x00, &vec![0; 0xffff]),
     ];
     for header in &malformed {
         let mut client = silent(&app);

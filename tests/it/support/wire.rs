@@ -76,7 +76,7 @@ impl RawClient {
 
     /// The same where nobody may be there.
     pub fn try_connect(to: SocketAddr) -> std::io::Result<Self> {
-        Self::on(TcpStream::connect(to)?)
+        TcpStream::connect(to).map(Self::on)
     }
 
     /// From another address of this machine: all of 127.0.0.0/8 is.
@@ -89,14 +89,14 @@ impl RawClient {
         });
         let stream = stream.expect("somebody listens");
         stream.set_nonblocking(false).expect("blocking");
-        Self::on(stream).expect("a client")
+        Self::on(stream)
     }
 
-    fn on(stream: TcpStream) -> std::io::Result<Self> {
+    fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
-        Ok(Self { stream, pending: Vec::new() })
+        Self { stream, pending: Vec::new() }
     }
 
     /// The socket itself, for what speaks TLS over it.
