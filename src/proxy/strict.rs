@@ -119,9 +119,14 @@ impl<'a> Fields<'a> {
         if is_authority(value) { Ok(()) } else { Err(bad("host_malformed")) }
     }
 
+    /// Servers differ on whether the same expectation may stand there twice.
     fn expect(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
-        self.expects = true;
-        if value.eq_ignore_ascii_case(b"100-continue") { Ok(()) } else { Err(HeadRefusal::Expectation) }
+        let again = std::mem::replace(&mut self.expects, true);
+        if !again && value.eq_ignore_ascii_case(b"100-continue") {
+            Ok(())
+        } else {
+            Err(HeadRefusal::Expectation)
+        }
     }
 
     /// Stricter than RFC 9112 section 6.3: equal duplicates and leading zeros are refused too.

@@ -44,21 +44,29 @@ pub struct TestApp {
     folder: TempDir,
 }
 
-static PROVIDER: Once = Once::new();
+static PREPARED: Once = Once::new();
+static WATCHED: Once = Once::new();
 /// Panics of the product or its libraries, on whatever thread (INV-5): Tokio would swallow them.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn prepare() {
-    journal::keep();
-    PROVIDER.call_once(|| {
+    PREPARED.call_once(|| {
+        journal::keep();
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let usual = std::panic::take_hook();
+    });
+}
+
+/// From now on panics are remembered, and shown. After the product has set its own hook, which writes to its log.
+fn watch_panics() {
+    WATCHED.call_once(|| {
+        let products = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let ours = info.location().is_some_and(|l| l.file().starts_with("tests/"));
             if !ours {
                 PANICS.lock().unwrap().push(info.to_string());
             }
-            usual(info);
+            eprintln!("{info}\n{}", std::backtrace::Backtrace::capture());
+            products(info);
         }));
     });
 }
@@ -102,6 +110,7 @@ impl TestApp {
             Ok(gateway) => gateway,
             Err(e) => return Err((upstream, e.to_string())),
         };
+        watch_panics();
         let (accounts, store) = (gateway.accounts().clone(), gateway.store().clone());
         let keys = gateway.keys().clone();
         let tasks = gateway.runtime().handle().clone();

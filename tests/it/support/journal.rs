@@ -33,6 +33,13 @@ pub fn refusals(request_id: &str) -> Vec<String> {
     all.lines().filter(|l| l.contains(&of_request) && l.contains("\"reason\":")).map(str::to_owned).collect()
 }
 
+/// How many refusals with this status were noted.
+pub fn lines_about(status: u16) -> usize {
+    let all = String::from_utf8(since(0)).expect("a log of text");
+    let with_status = format!("\"status\":{status},");
+    all.lines().filter(|l| l.contains(&with_status) && l.contains("\"reason\":")).count()
+}
+
 #[derive(Clone, Copy)]
 struct Pen;
 
