@@ -1,5 +1,7 @@
 //! Cookie fields: which of ours the gate reads, and that none of ours reaches an upstream while all others do.
 
+use std::collections::BTreeSet;
+
 use arbitrary::{Result, Unstructured};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -145,24 +147,18 @@ enum Read {
     Contradicting,
 }
 
-/// All values of a name; the same one twice is one.
+/// All values of a name; the same one twice is one, and one that is no text contradicts.
 fn read(fields: &[Vec<u8>], wanted: &str) -> Read {
-    let mut values = Vec::new();
+    let mut values = BTreeSet::new();
     for pair in fields.iter().flat_map(|f| pieces(f)) {
-        let Ok(text) = std::str::from_utf8(pair) else { continue };
-        let Some(at) = text.find('=') else { continue };
-        let blank = |c: char| c == ' ' || c == '\t';
-        if text[..at].trim_matches(blank) == wanted {
-            values.push(text[at + 1..].trim_matches(blank).to_owned());
+        let Some(at) = pair.iter().position(|b| *b == b'=') else { continue };
+        if pair[..at].trim_ascii() == wanted.as_bytes() {
+            values.insert(String::from_utf8(pair[at + 1..].trim_ascii().to_vec()).ok());
         }
     }
-    values.dedup();
-    let mut distinct = values.clone();
-    distinct.sort();
-    distinct.dedup();
-    match distinct.len() {
-        0 => Read::Nothing,
-        1 => Read::One(distinct.remove(0)),
+    match (values.len(), values.pop_first()) {
+        (1, Some(Some(value))) => Read::One(value),
+        (0, _) => Read::Nothing,
         _ => Read::Contradicting,
     }
 }

@@ -80,10 +80,10 @@ impl<'a> Presented<'a> {
         let bearer = bearer(headers);
         let (mut access, mut refresh) = (Cookie::Absent, Cookie::Absent);
         for field in headers.get_all(COOKIE) {
-            for (name, value) in pairs(field.as_bytes()).filter_map(readable) {
-                if name == names.access {
+            for (name, value) in pairs(field.as_bytes()).filter_map(named) {
+                if name == names.access.as_bytes() {
                     access.add(value);
-                } else if name == names.refresh {
+                } else if name == names.refresh.as_bytes() {
                     refresh.add(value);
                 }
             }
@@ -134,10 +134,11 @@ enum Cookie<'a> {
 }
 
 impl<'a> Cookie<'a> {
-    fn add(&mut self, value: &'a str) {
-        *self = match self {
-            Self::Absent => Self::One(value),
-            Self::One(seen) if *seen == value => return,
+    /// What is no text is none of our tokens, and still a credential that somebody sent.
+    fn add(&mut self, value: &'a [u8]) {
+        *self = match (&*self, std::str::from_utf8(value)) {
+            (Self::Absent, Ok(value)) => Self::One(value),
+            (Self::One(seen), Ok(value)) if *seen == value => return,
             _ => Self::Contradicting,
         };
     }
@@ -148,10 +149,10 @@ pub(super) fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     field.split(|b| *b == b';').map(<[u8]>::trim_ascii)
 }
 
-/// Name and value; one cookie of the application in another encoding does not hide ours.
-fn readable(pair: &[u8]) -> Option<(&str, &str)> {
-    let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
-    Some((name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t'])))
+/// Name and value, as bytes: one cookie of the application in another encoding does not hide ours.
+fn named(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = pair.iter().position(|b| *b == b'=')?;
+    Some((pair[..at].trim_ascii_end(), pair[at + 1..].trim_ascii_start()))
 }
 
 #[cfg(test)]
@@ -216,6 +217,18 @@ mod tests {
         let mut h = HeaderMap::new();
         h.append(COOKIE, http::HeaderValue::from_bytes(b"city=Z\xfcrich; stagedoor_access=a.b.c").unwrap());
         assert_eq!(Presented::of(&h, &CookieNames::new(false)).access, Credentials::Cookie("a.b.c"));
+    }
+
+    #[test]
+    fn j_20_a_cookie_of_ours_that_is_no_text_is_a_credential_too() {
+        let names = CookieNames::new(false);
+        for field in [&b"stagedoor_access=a.\xff.c"[..], b"stagedoor_access=a.b.c; stagedoor_access=\xff"] {
+            let mut h = HeaderMap::new();
+            h.append(COOKIE, http::HeaderValue::from_bytes(field).unwrap());
+            assert_eq!(Presented::of(&h, &names).access, Credentials::Ambiguous, "{field:?}");
+            h.append(AUTHORIZATION, "Bearer a.b.c".parse().unwrap());
+            assert_eq!(Presented::of(&h, &names).access, Credentials::Ambiguous, "{field:?}");
+        }
     }
 
     #[test]
