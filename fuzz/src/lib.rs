@@ -24,6 +24,7 @@ mod rules;
 
 #[cfg(fuzzing)]
 pub use self::{
-    config::config, cookies::cookies, forwarded::forwarded, gateway::gateway, jwt::jwt, raw_head::raw_head,
+    config::config, cookies::cookies, forwarded::forwarded, gateway::gateway, gateway::start_gateway,
+    jwt::jwt, raw_head::raw_head,
 };
 pub use rules::{decision, path};
