@@ -9,6 +9,31 @@ use stagedoor::proxy::ForwardedFamily;
 use stagedoor::proxy::fuzzing::client_ip;
 
 const FIELD: &str = "x-forwarded-for";
+/// What a client may put into a `Forwarded` field of its own.
+const WORDS: [&str; 22] = [
+    "for=",
+    "FOR=",
+    "for=10.0.0.7",
+    "for=\"[fd12::9]\"",
+    "for=\"10.0.0.7:80\"",
+    "for=unknown",
+    "for=_x",
+    "for",
+    "proto=https",
+    "proto=http",
+    "host=",
+    "by=",
+    "\"",
+    "\\",
+    "\\\"",
+    ";",
+    "; ",
+    ",",
+    "=",
+    " ",
+    "[",
+    "\u{e9}",
+];
 const NETS: [&str; 8] = [
     "10.0.0.0/8",
     "127.0.0.1/32",
@@ -48,6 +73,9 @@ fn case(u: &mut Unstructured<'_>) -> Result<()> {
         .map(|_| u.choose(&NETS).map(|n| n.parse().expect("a network")))
         .collect::<Result<_>>()?;
     let peer = address(u)?;
+    if u.arbitrary()? {
+        return rfc7239(u, peer, &trusted);
+    }
     let mut chain = client_fields(u)?;
     agree(&chain, peer, &trusted);
     // A client that a chain of ours has seen: whatever it sent itself stands to the left of what they wrote.
@@ -62,9 +90,80 @@ fn case(u: &mut Unstructured<'_>) -> Result<()> {
         append(u, &mut chain, hop)?;
     }
     agree(&chain, peer, &trusted);
-    let said = client_ip(&headers(&chain), peer, &trusted, ForwardedFamily::XForwarded).addr();
+    let said = client_ip(&headers(FIELD, &chain), peer, &trusted, ForwardedFamily::XForwarded).addr();
     assert_eq!(said, folded(client), "behind {peer}, trusted {trusted:?}: {chain:?}");
     Ok(())
+}
+
+/// The same for `Forwarded`: what a client writes, and what proxies of ours quote of it, makes it nobody else.
+fn rfc7239(u: &mut Unstructured<'_>, peer: IpAddr, trusted: &[IpNet]) -> Result<()> {
+    let mut chain = Vec::new();
+    for _ in 0..u.int_in_range(0..=3)? {
+        let mut field = Vec::new();
+        for _ in 0..u.int_in_range(0..=8)? {
+            field.extend_from_slice(u.choose(&WORDS)?.as_bytes());
+        }
+        chain.push(field);
+    }
+    let ask = |chain: &[Vec<u8>]| {
+        client_ip(&headers("forwarded", chain), peer, trusted, ForwardedFamily::Forwarded).addr()
+    };
+    let said = ask(&chain);
+    if !is_in(peer, trusted) {
+        assert_eq!(said, folded(peer), "{peer} is nobody's proxy: {chain:?}");
+    }
+    let client = address(u)?;
+    let hops = (0..u.int_in_range(0..=3)?).map(|_| address(u)).collect::<Result<Vec<_>>>()?;
+    let ours = hops.iter().chain([&peer]).all(|hop| is_in(*hop, trusted) && !folded(*hop).is_unspecified());
+    if !ours || is_in(client, trusted) {
+        return Ok(());
+    }
+    let mut plain = true;
+    for hop in std::iter::once(client).chain(hops) {
+        let (text, whole) = element(u, hop)?;
+        plain &= whole;
+        match chain.last_mut() {
+            Some(last) if u.arbitrary()? => last.extend([&b", "[..], text.as_bytes()].concat()),
+            _ => chain.push(text.into_bytes()),
+        }
+    }
+    let said = ask(&chain);
+    // Lists are cut at commas in quotes, too: then nobody is known, but nobody is anybody else.
+    let unknown = !plain && said.is_unspecified();
+    assert!(
+        said == folded(client) || unknown,
+        "{said} for {client} behind {peer}, trusted {trusted:?}: {chain:?}"
+    );
+    Ok(())
+}
+
+/// What a proxy writes about a hop, and whether there is no comma in it.
+fn element(u: &mut Unstructured<'_>, ip: IpAddr) -> Result<(String, bool)> {
+    let port = if u.arbitrary()? { format!(":{}", u.arbitrary::<u16>()?) } else { String::new() };
+    let node = match ip {
+        IpAddr::V4(ip) if port.is_empty() && u.arbitrary()? => format!("for={ip}"),
+        IpAddr::V4(ip) => format!("For=\"{ip}{port}\""),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]{port}\""),
+    };
+    let mut parts = vec![node];
+    if u.arbitrary()? {
+        parts.push(format!("proto={}", u.choose(&["http", "https"])?));
+    }
+    if u.arbitrary()? {
+        // Quoted as RFC 9110 section 5.6.4 has it.
+        let mut said = String::new();
+        for _ in 0..u.int_in_range(0..=6)? {
+            said.push_str(u.choose(&WORDS)?);
+        }
+        let said = said.replace('\\', "\\\\").replace('"', "\\\"");
+        parts.push(format!("host=\"{said}\""));
+    }
+    if u.arbitrary()? {
+        parts.rotate_left(1);
+    }
+    let text = parts.join(";");
+    let whole = !text.contains(',');
+    Ok((text, whole))
 }
 
 /// Adds a hop the way proxies do: to the last field, or as a field of its own.
@@ -140,16 +239,16 @@ fn client_fields(u: &mut Unstructured<'_>) -> Result<Vec<Vec<u8>>> {
     Ok(fields)
 }
 
-fn headers(chain: &[Vec<u8>]) -> HeaderMap {
+fn headers(name: &'static str, chain: &[Vec<u8>]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for field in chain {
-        map.append(FIELD, HeaderValue::from_bytes(field).expect("checked"));
+        map.append(name, HeaderValue::from_bytes(field).expect("checked"));
     }
     map
 }
 
 fn agree(chain: &[Vec<u8>], peer: IpAddr, trusted: &[IpNet]) {
-    let said = client_ip(&headers(chain), peer, trusted, ForwardedFamily::XForwarded).addr();
+    let said = client_ip(&headers(FIELD, chain), peer, trusted, ForwardedFamily::XForwarded).addr();
     assert_eq!(said, reference(chain, peer, trusted), "peer {peer}, trusted {trusted:?}: {chain:?}");
 }
 

@@ -77,7 +77,13 @@ impl<'a> Head<'a> {
         let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         let visible = |c: char| c.is_ascii_graphic() && !"\"<>#".contains(c);
         let minor = ["HTTP/1.0", "HTTP/1.1"].iter().position(|v| *v == version)?;
-        if !known.contains(&method) || !target.starts_with('/') || !target.chars().all(visible) {
+        // Libraries differ about a backtick in a path; browsers escape it there.
+        let path = target.split('?').next().unwrap_or_default();
+        if !known.contains(&method)
+            || !path.starts_with('/')
+            || path.contains('`')
+            || !target.chars().all(visible)
+        {
             return None;
         }
         let fields = lines.into_iter().map(field).collect::<Option<Vec<_>>>()?;
@@ -137,7 +143,8 @@ fn field(line: &[u8]) -> Option<(&str, &[u8])> {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let value = trim(&line[colon + 1..]);
     let plain = value.iter().all(|b| *b == b'\t' || (*b >= 0x20 && *b != 0x7f));
-    (!name.is_empty() && name.chars().all(token) && plain).then_some((name, value))
+    // Longer names are nobody's.
+    ((1..=254).contains(&name.len()) && name.chars().all(token) && plain).then_some((name, value))
 }
 
 fn trim(value: &[u8]) -> &[u8] {

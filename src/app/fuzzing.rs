@@ -13,6 +13,6 @@ impl Gateway {
     pub fn into_guard(self, conf: &Arc<ServerConf>) -> Guard {
         // Store and accounts live in the front's own endpoints; their runtime must outlive this call.
         std::mem::forget(self.runtime);
-        Guard::new(conf, self.front, self.settings.proxy.h2c)
+        Guard::new(conf, self.front, self.settings.proxy.h2c, usize::MAX)
     }
 }
