@@ -7,6 +7,8 @@
 //! readable has to be kept for that. Any other authentic token of the family has been used before: whoever
 //! holds it, somebody copied it, and the session ends.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -17,6 +19,8 @@ use crate::model::{Secret, SessionId, Timestamp, constant_time_eq};
 use crate::store::{AccountRow, Rotation, SessionRow, Tx};
 use crate::token::Vault;
 
+/// So far clocks of nodes may be apart without a replaced token counting as one that was used long ago.
+const SLIP: Duration = Duration::from_secs(300);
 const PREFIX: &str = "sdr_";
 const ID: usize = 16;
 const SECRET: usize = 32;
@@ -111,6 +115,12 @@ impl Accounts {
         Err(Error::Unavailable("the session is being changed by others".into()))
     }
 
+    /// Whether a token was replaced a moment ago. The clock that said when may have been ahead a little; one that was far
+    /// ahead must not make everything that was ever replaced a moment old.
+    fn is_just_after(&self, replaced: Timestamp, now: Timestamp) -> bool {
+        now.since(replaced) < self.settings.session.refresh_reuse_window && replaced.since(now) <= SLIP
+    }
+
     pub(super) fn standing(
         &self,
         token: &RefreshToken,
@@ -125,7 +135,7 @@ impl Accounts {
         } else if constant_time_eq(&hash, &s.refresh_hash) {
             Standing::Current
         } else if s.previous_hash.is_some_and(|previous| constant_time_eq(&hash, &previous))
-            && now.since(s.rotated_at) < self.settings.session.refresh_reuse_window
+            && self.is_just_after(s.rotated_at, now)
         {
             Standing::JustReplaced
         } else {

@@ -80,11 +80,19 @@ impl Gateway {
     /// moment it serves, whatever happens here.
     ///
     /// # Errors
-    /// [`StartError::HandOver`] when there is nobody to take over from; [`StartError::Listen`] as before.
+    /// [`StartError::HandOver`] when the running process does not hand over; [`StartError::Listen`] as before. If nobody
+    /// runs, there is nothing to take over, and this begins as [`Gateway::run`] does.
     pub fn take_over(self, ready: impl FnOnce(SocketAddr, SocketAddr)) -> Result<(), StartError> {
         let socket = self.settings.proxy.upgrade_socket.as_deref().ok_or(HandOverError::NoSocket)?;
-        let taken = Taken::ask(socket)?;
-        self.serve(Some(taken), ready)
+        let taken = match Taken::ask(socket) {
+            Ok(taken) => Some(taken),
+            Err(e @ HandOverError::Nobody(..)) => {
+                tracing::warn!(error = %e, "there is nobody to take over from, this process begins by itself");
+                None
+            }
+            Err(e) => return Err(e.into()),
+        };
+        self.serve(taken, ready)
     }
 
     fn serve(

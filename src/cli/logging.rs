@@ -13,7 +13,11 @@ pub(super) fn start(settings: &LogSettings) {
             settings.level
         ))
     });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where nothing can be written there is nobody to tell; by default it would be told, there, and panic.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = if settings.json { log.json().flatten_event(true).try_init() } else { log.try_init() };
 }

@@ -1,5 +1,6 @@
 //! `stagedoor serve`: the gateway.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -38,7 +39,9 @@ pub(super) fn run(path: &Path, args: &ServeArgs) -> i32 {
         tracing::info!(listen = %public, admin_listen = %admin, public_url, "gateway is ready");
         // Not into the log: logs are collected, and this makes an admin.
         if let Some(link) = first {
-            println!("There is no administrator yet. Make the first one here, once:\n  {}", link.expose());
+            let text = "There is no administrator yet. Make the first one here, once:";
+            // Nobody may be reading any more; that is no reason not to serve.
+            let _ = writeln!(std::io::stdout(), "{text}\n  {}", link.expose());
         }
     };
     let served = if args.upgrade { gateway.take_over(ready) } else { gateway.run(ready) };

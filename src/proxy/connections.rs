@@ -181,6 +181,11 @@ impl Connections {
             all.truncate(BATCH);
         }
         all.sort_unstable_by_key(order);
+        // Strangers first, and when they have left whoever waits is looked up again.
+        let strangers = all.partition_point(|(trusted, ..)| !trusted);
+        if strangers > 0 {
+            all.truncate(strangers);
+        }
         all.into_iter().rev().map(|(_, since, seat)| (since, seat)).collect()
     }
 }

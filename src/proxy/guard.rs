@@ -213,7 +213,7 @@ impl Guard {
             return Some(Err(HeadRefusal::TooLarge));
         }
         // A bare LF would never complete the head: say so now instead of waiting.
-        let bare = buf.iter().enumerate().any(|(i, b)| *b == b'\n' && (i == 0 || buf[i - 1] != b'\r'));
+        let bare = (seen..buf.len()).any(|i| buf[i] == b'\n' && (i == 0 || buf[i - 1] != b'\r'));
         bare.then_some(Err(HeadRefusal::Malformed("bare_line_feed")))
     }
 

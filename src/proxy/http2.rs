@@ -276,6 +276,10 @@ impl Drop for AtWork {
     fn drop(&mut self) {
         if self.0.streams.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.seat.rest();
+            if !self.0.is_idle() {
+                // Another stream began in between.
+                self.0.seat.take_up();
+            }
             self.0.left.notify_one();
         }
     }

@@ -1,6 +1,7 @@
 //! Makes access tokens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -8,6 +9,9 @@ use super::claims::token_id;
 use super::wire::{Envelope, Outgoing};
 use super::{AccessGrant, KeyRing, Person, Purpose, Revocations, Settings};
 use crate::model::{Entropy, Timestamp};
+
+/// So far clocks of nodes may be apart in ordinary times.
+const SLIP: Duration = Duration::from_secs(60);
 
 /// Makes access tokens with whatever key signs at the moment.
 pub struct Mint {
@@ -46,7 +50,13 @@ impl Mint {
             iat,
             exp,
         };
-        let payload = Outgoing::new(&envelope, &Person::from(grant)).not_before(iat).json();
+        let mut person = Person::from(grant);
+        // A clock that was ahead when the person signed in: nobody has proved anything in the future.
+        if person.auth_time > issued {
+            let slip = person.auth_time.since(issued) <= SLIP;
+            person.auth_time = if slip { issued } else { Timestamp::from_secs(0) };
+        }
+        let payload = Outgoing::new(&envelope, &person).not_before(iat).json();
         (sign(&self.keys.load(), Purpose::Access, &payload, now), Timestamp::from_secs(exp))
     }
 }

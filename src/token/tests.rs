@@ -74,6 +74,18 @@ fn grant() -> AccessGrant {
     }
 }
 
+/// 5.10: signed in where the clock was ahead, refreshed where it is not.
+#[test]
+fn case_5_10_a_proof_that_lies_ahead_makes_a_good_token_and_satisfies_nothing() {
+    let now = Timestamp::from_secs(NOW_S);
+    for (ahead, counts_as) in [(-30, NOW_S - 30), (0, NOW_S), (20, NOW_S), (120, 0), (86_400, 0)] {
+        let ahead = AccessGrant { auth_time: Timestamp::from_secs(NOW_S + ahead), ..grant() };
+        let (token, _) = mint().access(&ahead, now);
+        let claims = verifier().access(&token, now).unwrap();
+        assert_eq!(claims.auth_time, counts_as);
+    }
+}
+
 /// The payload of a good access token, to be bent.
 fn payload() -> Value {
     payload_at(NOW_S)

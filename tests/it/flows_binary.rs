@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::json;
 
-use crate::flows_process::{PASSWORD, PATIENCE, Site, eventually};
+use crate::flows_process::{PASSWORD, PATIENCE, Server, Site, eventually};
 use crate::support::RawClient;
 use crate::support::h2::{End, H2, fields};
 
@@ -138,6 +138,25 @@ fn a_store_made_with_another_secret_is_not_opened() {
         2,
         &["sealed with another secret", "start with the secret this store was made with"],
     );
+}
+
+/// A full disk, or a collector that is gone: nothing can be said, and everything else goes on.
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let site = Site::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut server = Server(site.command(&["serve"]).stderr(full).spawn().unwrap());
+    eventually("the gateway answers", || {
+        assert!(server.0.try_wait().unwrap().is_none(), "it stopped");
+        let mut stream = std::net::TcpStream::connect(site.public()).ok()?;
+        // A refusal, which is a line.
+        stream.write_all(b"GET /admin/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 401").then_some(())
+    });
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), Some(0));
 }
 
 #[test]

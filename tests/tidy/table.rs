@@ -106,7 +106,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("prometheus", &["src/metrics/"]),
     ("pingora", &["src/proxy/", "src/app/"]),
     ("h2", &["src/proxy/http2"]),
-    ("rustix", &["src/app/room.rs", "src/app/hand_over/passing.rs", "src/account/password"]),
+    ("rustix", &["src/app/room.rs", "src/app/hand_over/", "src/account/password"]),
     ("x509_parser", &["src/proxy/tls"]),
     ("axum", &["src/web/", "src/app/", "src/tower_layer/extract.rs"]),
     ("askama", &["src/web/", "src/mail/"]),

@@ -7,9 +7,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::{HELLO, HandOverError, Held, PATIENCE, READY, YOURS, hear, must_be_private, passing};
 use crate::proxy::Drain;
+
+/// After a conversation that could not even begin.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// From now on another process may ask at `socket` for what is held. The file that a former process has left there is
 /// replaced.
@@ -25,6 +29,10 @@ pub(in crate::app) fn offer(socket: &Path, held: Held, drain: Arc<Drain>) -> Res
     std::fs::set_permissions(socket, Permissions::from_mode(0o600))?;
     thread::Builder::new().name("hand-over".into()).spawn(move || {
         for line in listener.incoming() {
+            if line.is_err() {
+                // No file is left, say: the same would come again at once.
+                thread::sleep(PAUSE);
+            }
             match line.map_err(|e| e.to_string()).and_then(|line| hand_over(line, &held, &drain)) {
                 Ok(()) => return,
                 Err(why) => tracing::warn!(why, "a process asked for the listeners and did not get them"),

@@ -17,7 +17,7 @@ mod tests;
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,7 +76,7 @@ pub enum HandOverError {
     )]
     Open(String),
     /// Nobody is there.
-    #[error("no process hands over at {0}: {1}; start without --upgrade")]
+    #[error("no process hands over at {0}: {1}")]
     Nobody(String, std::io::Error),
     /// The other process did not do it.
     #[error("the running process has not handed over: {0}; it goes on")]
@@ -104,12 +104,16 @@ impl Held {
     }
 }
 
-/// Refuses a folder that others may enter.
+/// Refuses a folder that others may enter, or that is another user's.
 fn must_be_private(socket: &Path) -> Result<(), HandOverError> {
     let folder = socket.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mode = folder.metadata()?.permissions().mode();
-    let others = mode & 0o077;
-    if others == 0 { Ok(()) } else { Err(HandOverError::Open(folder.display().to_string())) }
+    let found = folder.metadata()?;
+    let others = found.permissions().mode() & 0o077;
+    if others == 0 && found.uid() == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err(HandOverError::Open(folder.display().to_string()))
+    }
 }
 
 /// The next line of the other side, without its end.

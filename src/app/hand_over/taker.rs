@@ -49,8 +49,8 @@ impl Taken {
         match hear(&self.line) {
             Ok(word) if word == YOURS => {}
             Ok(other) => return Err(HandOverError::Refused(other)),
-            // Without a word: it has died, and nobody else serves.
-            Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            // Without a word: it has died, and nobody else serves. With ours unread, that is a reset.
+            Err(e) if matches!(e.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
                 tracing::warn!("the former process has died while it handed over");
             }
             Err(e) => return Err(HandOverError::Refused(e.to_string())),

@@ -90,7 +90,7 @@ fn case_5_14_a_folder_that_others_may_enter_is_refused_by_both() {
 fn case_5_14_where_nobody_listens_the_error_says_so() {
     let stage = Stage::new();
     let nobody = Taken::ask(&stage.socket()).err().expect("nobody").to_string();
-    assert!(nobody.contains("start without --upgrade"), "{nobody}");
+    assert!(nobody.contains("no process hands over at"), "{nobody}");
     drop(std::os::unix::net::UnixListener::bind(stage.socket()).expect("bound"));
     assert!(matches!(Taken::ask(&stage.socket()), Err(HandOverError::Nobody(..))), "a file that was left");
     stage.offer().expect("replaced");
@@ -119,4 +119,22 @@ fn case_5_14_one_that_dies_at_the_last_word_is_replaced_and_one_that_goes_on_is_
         assert_eq!(taken.finish().is_ok(), taken_over);
         old.join().expect("the talk went so");
     }
+}
+
+/// What the other side has not read makes the end of its line a reset.
+#[test]
+fn case_5_14_one_that_dies_before_it_reads_the_last_word_is_replaced() {
+    let stage = Stage::new();
+    let socket = std::os::unix::net::UnixListener::bind(stage.socket()).expect("bound");
+    let listeners = vec![(Door::Public, listener())];
+    let old = std::thread::spawn(move || {
+        let (line, _) = socket.accept().expect("asked");
+        assert_eq!(hear(&line).expect("a word"), HELLO);
+        passing::send(&line, &listeners).expect("sent");
+        // Until it is there, and no further.
+        rustix::net::recv(&line, &mut [0_u8; 1], rustix::net::RecvFlags::PEEK).expect("a byte");
+    });
+    let taken = Taken::ask(&stage.socket()).expect("asked");
+    assert!(taken.finish().is_ok(), "nobody else serves");
+    old.join().expect("the talk went so");
 }

@@ -10,7 +10,7 @@ use super::row::{print, violations};
 use super::stage::email;
 use super::{Plan, Stage};
 use crate::flows_process::eventually;
-use crate::support::{Class, Load, Node, Tokens};
+use crate::support::{Class, Load, Node, Tokens, tokens_in};
 
 /// How long people go on while the clock shows something else.
 const WHILE: Duration = Duration::from_millis(1500);
@@ -97,6 +97,8 @@ fn case_5_10_one_of_two_clocks_jumps_and_nothing_that_was_over_begins_anew() {
     assert_eq!(here(&stage, &early), 401, "T-15: 120 s too early is too early");
     let renewed = stage.refresh(0, &early.refresh).expect("an answer");
     assert_eq!(renewed.status, 200, "and the sign-in is good for all: {}", renewed.text());
+    let renewed = tokens_in(&renewed).expect("tokens");
+    assert_eq!(here(&stage, &renewed), 200, "so is what it gives");
     eventually("the operator is told", || {
         (hands.node.metric("stagedoor_clock_skew_seconds", "") > 100.0).then_some(())
     });
