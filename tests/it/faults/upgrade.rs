@@ -130,14 +130,11 @@ fn case_5_14_a_process_that_cannot_take_over_changes_nothing() {
 }
 
 #[test]
-fn case_5_14_without_a_process_to_take_over_from_it_says_so() {
+fn case_5_14_without_a_process_to_take_over_from_it_begins_by_itself_and_says_so() {
     let lone = Lone::start(SOCKET);
     lone.node.kill();
-    let done = lone.node.run(&["serve", "--upgrade"], "");
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert_eq!(done.status.code(), Some(2), "{said}");
-    assert!(said.contains("start without --upgrade"), "{said}");
-    lone.node.start();
+    lone.node.start_anew();
+    assert!(lone.node.log().contains("there is nobody to take over from"), "{}", lone.node.log());
     assert_eq!(lone.node.upgrade().exit_code(), Some(0), "the file that the dead one has left is replaced");
 }
 

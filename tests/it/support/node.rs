@@ -124,6 +124,12 @@ impl Node {
         former
     }
 
+    /// Starts `serve --upgrade` where nobody runs, and waits until it answers.
+    pub fn start_anew(&self) {
+        *self.process() = Some(self.spawn(&["serve", "--upgrade"]));
+        self.await_start();
+    }
+
     /// Starts `serve` and waits until it answers.
     pub fn start(&self) {
         self.launch();
