@@ -75,6 +75,20 @@ fn connections_of_trusted_proxies_go_last() {
     assert!(is_shown_out(&person) && !is_shown_out(&proxy));
 }
 
+/// Also where they were looked up along with those who came before.
+#[test]
+fn connections_of_trusted_proxies_stay_while_strangers_come() {
+    let house = house(3, "10.0.0.0/8");
+    let proxies = [house.waiting("10.0.0.1"), house.waiting("10.0.0.2")];
+    let mut last = house.waiting("192.0.2.1");
+    for n in 2..9 {
+        let next = house.waiting(&format!("192.0.2.{n}"));
+        assert!(is_shown_out(&last), "{n}");
+        last = next;
+    }
+    assert!(!proxies.iter().any(is_shown_out));
+}
+
 #[test]
 fn a_crowd_is_shown_out_in_its_order() {
     let house = house(300, "10.0.0.0/8");

@@ -302,7 +302,7 @@ impl ProxyHttp for Front {
         if session.was_upgraded() {
             return Ok(());
         }
-        let bytes = body.as_ref().map_or(0, Bytes::len);
+        let Some(bytes) = body.as_ref().map(Bytes::len) else { return Ok(()) };
         let now = self.parts.clock.monotonic();
         pace::uploaded(&mut ctx.paces.0, session, (bytes, end), &self.parts.limits, now)?;
         ctx.body.0 += bytes as u64;

@@ -182,7 +182,7 @@ fn p_02_p_10_p_20_targets() {
 
 #[test]
 fn s_26_expectations() {
-    refused("expectation", &["Expect: x\r\n"]);
+    refused("expectation", &["Expect: x\r\n", "Expect: 100-continue\r\nExpect: 100-continue\r\n"]);
     let old = request("POST / HTTP/1.0", "Expect: 100-continue\r\n");
     assert_eq!(old, Err(HeadRefusal::Expectation));
 }

@@ -123,6 +123,21 @@ async fn t_03_the_parent_returns_the_same_child_for_ten_seconds_from_the_rotatio
     }
 }
 
+/// 5.10: a rotation that lies in the future, because the clock was ahead when it was written down.
+#[tokio::test]
+async fn t_01_case_5_10_a_clock_that_was_far_ahead_keeps_no_window_open() {
+    let ahead = |sql| async move {
+        let (house, first) = signed_in().await;
+        house.refresh(&first.refresh).await.unwrap();
+        house.store.write(sql, vec![]).await.unwrap();
+        house.refresh(&first.refresh).await
+    };
+    let little = ahead("UPDATE sessions SET rotated_at = rotated_at + 120000 RETURNING id").await;
+    assert_eq!(word(&little), "ok", "two nodes whose clocks differ");
+    let far = ahead("UPDATE sessions SET rotated_at = rotated_at + 86400000 RETURNING id").await;
+    assert_eq!(word(&far), "token", "a copy is found out");
+}
+
 #[tokio::test]
 async fn t_04_the_state_survives_a_restart() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use hyper::body::Incoming;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::flows_process::{Ports, Server as Process};
-use crate::support::{FrontProxy, RawClient, Received, Upstream, until};
+use crate::support::{FrontProxy, Received, Upstream};
 
 /// What a server made of a request that came whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,26 +95,15 @@ fn nginx() -> Server {
 
 fn haproxy() -> Server {
     before_an_application("haproxy", |application| {
-        let (ports, folder) = (Ports::lease(1), tempfile::tempdir().expect("a folder"));
-        let address = ports.address(0);
-        let conf = folder.path().join("haproxy.cfg");
+        let ports = Ports::lease(1);
         let text = format!(
             "defaults\n  mode http\n  timeout connect 3s\n  timeout client 60s\n  timeout server 60s\n  timeout http-request 3s\n\
-             frontend people\n  bind {address}\n  http-request set-header {SEEN} %[src_port]\n  default_backend application\n\
-             backend application\n  server one {application}\n"
+             frontend people\n  bind {}\n  http-request set-header {SEEN} %[src_port]\n  default_backend application\n\
+             backend application\n  server one {application}\n",
+            ports.address(0)
         );
-        std::fs::write(&conf, text).expect("a file");
-        let child = Command::new("haproxy")
-            .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()))
-            .args(["-db", "-q", "-f"])
-            .arg(&conf)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("haproxy is installed; scripts/test sees to it");
-        until("haproxy", || RawClient::try_connect(address).ok());
-        let kept: (Process, Ports, TempDir) = (Process(child), ports, folder);
-        (address, Box::new(kept))
+        let haproxy = FrontProxy::haproxy_with(ports, &text);
+        (haproxy.address(), Box::new(haproxy))
     })
 }
 

@@ -88,10 +88,15 @@ impl FrontProxy {
             "global\n    maxconn 200\ndefaults\n    timeout connect 5s\n    timeout client 30s\n    \
              timeout server 30s\n{listen}"
         );
+        Self::haproxy_with(ports, &text)
+    }
+
+    /// HAProxy as `text` configures it, for the first of `ports`.
+    pub fn haproxy_with(ports: Ports, text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let conf = folder.path().join("haproxy.cfg");
         let args = ["-db", "-q", "-f", &conf.display().to_string()].map(str::to_owned);
-        Self::run("haproxy", &args, (ports, folder), (&conf, &text))
+        Self::run("haproxy", &args, (ports, folder), (&conf, text))
     }
 
     /// Caddy in front of `application`, asking `gateway`, for `host`, on the first of `ports`.
@@ -131,6 +136,11 @@ impl FrontProxy {
 
     pub fn address(&self) -> SocketAddr {
         self.ports.address(0)
+    }
+
+    /// Another one of its ports.
+    pub fn port(&self, n: u16) -> SocketAddr {
+        self.ports.address(n)
     }
 }
 

@@ -1,24 +1,17 @@
 //! A real HAProxy that shares requests out between gateways and asks each whether it is ready.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 
-use tempfile::TempDir;
-
-use super::{Node, RawClient, until};
+use super::{FrontProxy, Node, RawClient};
 use crate::flows_process::{Ports, eventually};
 
 /// A running HAProxy; ends when dropped.
-pub struct Haproxy {
-    child: Child,
-    ports: Ports,
-    _folder: TempDir,
-}
+pub struct Haproxy(FrontProxy);
 
 impl Haproxy {
     /// In front of these gateways, by turns, while `/readyz` of each says so.
     pub fn start(nodes: &[Node]) -> Self {
-        let (folder, ports) = (tempfile::tempdir().expect("a folder"), Ports::lease(2));
+        let ports = Ports::lease(2);
         let server = |node: &Node| {
             format!(
                 "  server {} {} check addr 127.0.0.1 port {} inter 100ms fall 1 rise 1\n",
@@ -37,42 +30,22 @@ impl Haproxy {
             ports.address(0),
             ports.address(1),
         );
-        let conf = folder.path().join("haproxy.cfg");
-        std::fs::write(&conf, text).expect("a file");
-        let child = Command::new("haproxy")
-            .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()))
-            .args(["-db", "-f"])
-            .arg(&conf)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("HAProxy is installed; scripts/test sees to it");
-        let haproxy = Self { child, ports, _folder: folder };
-        until("HAProxy", || RawClient::try_connect(haproxy.ports.address(1)).ok());
-        haproxy
+        Self(FrontProxy::haproxy_with(ports, &text))
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.ports.address(0)
+        self.0.address()
     }
 
     /// Waits until it takes this gateway for ready, or for not.
     pub fn await_up(&self, node: &Node, up: bool) {
         eventually("HAProxy notices", || {
-            let mut client = RawClient::try_connect(self.ports.address(1)).ok()?;
+            let mut client = RawClient::try_connect(self.0.port(1)).ok()?;
             client.send("GET /;csv HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             let page = client.answer().ok()?.text();
             let line = page.lines().find(|l| l.starts_with(&format!("gateways,{},", node.name())))?;
             let is_up = line.split(',').any(|word| word == "UP");
             (is_up == up).then_some(())
         });
-    }
-}
-
-impl Drop for Haproxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
