@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::flows_process::{PATIENCE, eventually};
+use crate::flows_process::{PATIENCE, Ports, eventually};
 use crate::support::RawClient;
 
 /// The key under which WebDriver names an element.
@@ -36,7 +36,7 @@ const SCHEMES: [&str; 2] = ["light", "dark"];
 /// One browser with a profile of its own.
 pub struct Browser {
     driver: Child,
-    port: u16,
+    ports: Ports,
     session: String,
     profile: TempDir,
     too_wide: RefCell<Vec<String>>,
@@ -55,17 +55,19 @@ impl Browser {
 
     fn start_with(javascript: bool) -> Self {
         let profile = tempfile::tempdir().unwrap();
+        // Left to itself the driver takes a free port over IPv4 and ends if IPv6 has given the same one away.
+        let ports = Ports::lease(1);
         let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
+            .arg(format!("--port={}", ports.first))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver is installed (Debian: apt install chromium chromium-driver)");
         let mut output = BufReader::new(driver.stdout.take().expect("piped"));
-        let port = announced_port(&mut output);
+        wait_until_started(&mut output);
         let mut browser = Self {
             driver,
-            port,
+            ports,
             session: String::new(),
             profile,
             too_wide: RefCell::default(),
@@ -224,7 +226,7 @@ impl Browser {
         let path = format!("/session/{}/element/{element}/{what}", self.session);
         match self.ask(method, &path, body) {
             Ok(value) => Some(value),
-            Err(problem) if problem["error"] == "stale element reference" => None,
+            Err(problem) if is_gone(&problem) => None,
             Err(problem) => panic!("{what}: {problem}"),
         }
     }
@@ -252,10 +254,10 @@ impl Browser {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
-            self.port,
+            self.ports.first,
             text.len(),
         );
-        let mut client = RawClient::connect(SocketAddr::from(([127, 0, 0, 1], self.port)));
+        let mut client = RawClient::connect(self.ports.address(0));
         client.patience(PATIENCE).send(request);
         let answer = client.answer().unwrap_or_else(|silence| panic!("{method} {path}: {silence:?}"));
         let value = answer.json()["value"].clone();
@@ -268,9 +270,9 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let request = format!(
             "DELETE /session/{} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n",
-            self.session, self.port
+            self.session, self.ports.first
         );
-        if let Ok(mut socket) = TcpStream::connect(("127.0.0.1", self.port)) {
+        if let Ok(mut socket) = TcpStream::connect(("127.0.0.1", self.ports.first)) {
             let _ = socket.write_all(request.as_bytes());
             let _ = socket.read(&mut [0; 64]);
         }
@@ -279,12 +281,19 @@ impl Drop for Browser {
     }
 }
 
-fn announced_port(output: &mut BufReader<ChildStdout>) -> u16 {
-    let port = output.lines().map_while(Result::ok).find_map(|line| {
-        let (_, port) = line.split_once("started successfully on port ")?;
-        port.trim_end_matches('.').parse().ok()
-    });
-    port.expect("chromedriver says its port")
+/// Whether the element went with its page. While the next page is loading, chromedriver passes on what the browser
+/// said instead of `stale element reference`.
+fn is_gone(problem: &Value) -> bool {
+    let message = problem["message"].as_str().unwrap_or_default();
+    problem["error"] == "stale element reference" || message.contains("does not belong to the document")
+}
+
+/// Reads what the driver says until it takes requests.
+fn wait_until_started(output: &mut BufReader<ChildStdout>) {
+    let mut said = String::new();
+    while !said.contains("started successfully") {
+        assert!(output.read_line(&mut said).is_ok_and(|n| n > 0), "chromedriver ended: {said}");
+    }
 }
 
 /// `screenshots/` in the target folder.

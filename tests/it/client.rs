@@ -4,6 +4,7 @@
 use serde_json::json;
 use stagedoor::limiter::Quota;
 
+use crate::flows_process::Ports;
 use crate::support::{Answer, RawClient, TestApp, get, request};
 
 /// What stands in every answer, whatever went wrong (C-08), and what never does (C-07).
@@ -59,9 +60,9 @@ fn c_08_every_refusal_carries_every_header_and_no_version() {
 
 #[test]
 fn c_08_so_does_the_answer_for_an_upstream_that_is_away() {
-    let away = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let away = Ports::lease(1);
     let app = TestApp::with(|setup| {
-        setup.upstream_at(away);
+        setup.upstream_at(away.address(0));
     });
     let answer = app.ask(get("/public/x", ""));
     assert_eq!(answer.status, 502, "{}", answer.text());

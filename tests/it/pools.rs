@@ -2,17 +2,13 @@
 //! way.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use crate::flows_process::Ports;
 use crate::support::h2::{self, H2};
 use crate::support::{Next, RawClient, TestApp, Upstream, get, request, until};
-
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// A gateway whose `/public/pool/**` goes to these servers.
 fn pool(servers: &[SocketAddr], more: &str) -> TestApp {
@@ -99,7 +95,8 @@ fn the_idlest_server_is_asked() {
 #[test]
 fn case_5_17_a_server_that_refuses_is_left_out() {
     let well = Upstream::start();
-    let app = pool(&[nobody(), well.address()], "");
+    let nobody = Ports::lease(1);
+    let app = pool(&[nobody.address(0), well.address()], "");
     for n in 0..20 {
         let bytes =
             if n % 2 == 0 { get("/public/pool/x", "") } else { request("POST", "/public/pool/x", "", b"n") };
@@ -112,7 +109,8 @@ fn case_5_17_a_server_that_refuses_is_left_out() {
 
 #[test]
 fn case_5_17_nobody_there_is_a_fast_502() {
-    let app = pool(&[nobody(), nobody()], "");
+    let nobody = Ports::lease(2);
+    let app = pool(&[nobody.address(0), nobody.address(1)], "");
     for _ in 0..5 {
         let mut client = app.connect();
         let answer =

@@ -1,14 +1,13 @@
 //! The whole gateway with a mail server that is slow, gone or refuses: people do not notice, and mails come later. And
 //! `stagedoor mail test`.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::json;
 use stagedoor::mail::{SmtpSettings, TransportSettings};
 use stagedoor::model::{Clock as _, Secret, SystemClock};
 
-use crate::flows_process::{PASSWORD, Site};
+use crate::flows_process::{PASSWORD, Ports, Site};
 use crate::smtp_stage::SmtpServer;
 use crate::support::{TestApp, until};
 
@@ -97,8 +96,8 @@ fn mail_test_says_what_happened() {
     says(plain, server.port, 1, "550");
     let server = SmtpServer::start(&["mute"]);
     says(plain, server.port, 1, "no answer within 1s");
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    says(plain, unused, 1, "refused");
+    let unused = Ports::lease(1);
+    says(plain, unused.first, 1, "refused");
 
     says("transport: mailbox", 1, 2, "nothing is sent");
     says("transport: smtp, url: \"smtp://u:s3cret@mx.example\"", 1, 2, "no TLS");

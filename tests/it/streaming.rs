@@ -1,12 +1,12 @@
 //! Bodies in both directions, upgrades, and upstreams that are down or slow.
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::flows_process::Ports;
 use crate::support::h2::{self, End, H2};
 use crate::support::{Next, TestApp, client_frame, get, request, server_frame, until};
 
@@ -244,7 +244,8 @@ fn http_2_bodies_pass_both_ways() {
 
 #[test]
 fn an_upstream_that_is_down_is_a_fast_502() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ports = Ports::lease(1);
+    let nobody = ports.address(0);
     let app = TestApp::with(move |setup| {
         setup.upstream_at(nobody);
     });
