@@ -52,6 +52,24 @@ fn case_5_1_a_node_starts_without_its_redis_and_is_stricter() {
 }
 
 #[test]
+fn case_5_4_a_redis_that_forgets_and_comes_later_is_not_trusted() {
+    let port = free_port();
+    let (runtime, node) = start(&format!("redis://127.0.0.1:{port}")).unwrap();
+    let server = Server::on(port, &["--maxmemory-policy", "allkeys-lru"]).expect("the port is still free");
+    assert_eq!(tries(&node, &runtime), 2, "counted on this node");
+    assert_eq!(server.ask(&["DBSIZE"]), ":0\r\n");
+    server.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    for _ in 0..1000 {
+        tries(&node, &runtime);
+        if server.ask(&["DBSIZE"]) != ":0\r\n" {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("not found again by itself");
+}
+
+#[test]
 fn case_5_4_a_redis_that_forgets_is_a_reason_not_to_start() {
     let server = Server::with(&["--maxmemory-policy", "allkeys-lru"]);
     let Err(refused) = start(&server.url()) else { panic!("it starts") };

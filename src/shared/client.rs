@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::breaker::Breaker;
 use super::connect::{Connector, Link};
+use super::eviction::{self, Evicts};
 use super::subscribe::{self, Subscription};
 use super::{Script, Settings, Unusable};
 use crate::metrics::Metrics;
@@ -30,6 +31,9 @@ pub enum Away {
     /// It cannot be reached, or it refused: a replica, loading, out of memory, not allowed.
     #[error("Redis: {0}")]
     Failed(String),
+    /// It is there, and must not be trusted with counters.
+    #[error(transparent)]
+    Forgets(#[from] Evicts),
 }
 
 /// The Redis that the nodes share; clones share one connection. Connects when it is first needed and again whenever
@@ -52,7 +56,7 @@ struct Inner {
 /// Where the connection stands.
 enum State {
     /// There is none; why the last one could not be made.
-    Apart(Option<String>),
+    Apart(Option<Away>),
     Connecting,
     /// It is there; the number tells it from earlier ones.
     Ready(Link, u64),
@@ -176,7 +180,7 @@ impl Inner {
         let settled = state.wait_for(|s| !matches!(s, State::Connecting)).await;
         match settled.as_deref() {
             Ok(State::Ready(link, number)) => Ok((link.clone(), *number)),
-            Ok(State::Apart(Some(why))) => Err(Away::Failed(why.clone())),
+            Ok(State::Apart(Some(why))) => Err(why.clone()),
             _ => Err(Away::Failed("there is no connection".into())),
         }
     }
@@ -184,13 +188,21 @@ impl Inner {
     async fn connect(self: Arc<Self>) {
         let this = self.clone();
         // On a task of its own: if it panics, it has failed like any other.
-        let made = tokio::spawn(async move { tokio::time::timeout(CONNECT, this.connector.connect()).await });
+        let made = tokio::spawn(async move { tokio::time::timeout(CONNECT, this.trusted()).await });
+        let failed = |why: &str| State::Apart(Some(Away::Failed(why.to_owned())));
         self.state.send_replace(match made.await {
             Ok(Ok(Ok(link))) => State::Ready(link, self.made.fetch_add(1, Ordering::Relaxed)),
-            Ok(Ok(Err(e))) => State::Apart(Some(what(&e))),
-            Ok(Err(_)) => State::Apart(Some("no connection could be made in time".into())),
-            Err(_) => State::Apart(Some("connecting broke off".into())),
+            Ok(Ok(Err(away))) => State::Apart(Some(away)),
+            Ok(Err(_)) => failed("no connection could be made in time"),
+            Err(_) => failed("connecting broke off"),
         });
+    }
+
+    /// A new connection, to servers that keep what they are given.
+    async fn trusted(&self) -> Result<Link, Away> {
+        let mut link = self.connector.connect().await.map_err(|e| Away::Failed(what(&e)))?;
+        eviction::keeps(&mut link).await?;
+        Ok(link)
     }
 
     /// Counts a call and decides whether its connection is used again. After an error it is not, unless it mends itself:

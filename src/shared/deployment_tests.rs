@@ -115,6 +115,7 @@ async fn case_5_4_a_cluster_goes_on_when_a_master_dies() {
     assert!(redis.eviction().await.unwrap().is_ok());
     assert!(cluster.0[2].ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"]).starts_with("+OK"));
     assert!(redis.eviction().await.unwrap().is_err(), "one node that forgets is enough");
+    cluster.0[2].ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
 
     // The node on which the channel is heard dies: another one is listened to.
     let clock = SystemClock::new();

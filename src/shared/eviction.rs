@@ -1,11 +1,12 @@
 //! A Redis that throws keys away when memory is short forgets counters that hold somebody back: all of them have an
-//! end, so `volatile-*` takes them as `allkeys-*` does. Such a one is
-//! refused, at start. `INFO` tells the policy where `CONFIG` is forbidden, as it is at many providers.
+//! end, so `volatile-*` takes them as `allkeys-*` does. Such a one is refused at the start of this program, and counts as
+//! away where it appears later. `INFO` tells the policy where `CONFIG` is forbidden, as it is at many providers.
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
 
+use super::connect::Link;
 use super::{Away, Redis};
 
 /// At start there is time; nobody waits for an answer yet.
@@ -25,14 +26,30 @@ impl Redis {
     /// # Errors
     /// The outer error when Redis is away: nothing is known then.
     pub async fn eviction(&self) -> Result<Result<(), Evicts>, Away> {
-        let mut cmd = redis::cmd("INFO");
-        cmd.arg("memory");
-        let info: Value = self.call("info", PATIENCE, cmd, || None).await?;
-        let mut texts = Vec::new();
-        collect(&info, &mut texts);
-        let evicting = texts.iter().filter_map(|t| policy(t)).find(|p| *p != "noeviction");
-        Ok(evicting.map_or(Ok(()), |p| Err(Evicts(p.to_owned()))))
+        match self.call("info", PATIENCE, question(), || None).await {
+            Ok(info) => Ok(judge(&info)),
+            Err(Away::Forgets(evicts)) => Ok(Err(evicts)),
+            Err(away) => Err(away),
+        }
     }
+}
+
+/// Whether counters are kept behind a new connection. A server that does not say (it may not be allowed to) is trusted.
+pub(super) async fn keeps(link: &mut Link) -> Result<(), Evicts> {
+    link.ask(&question()).await.map_or(Ok(()), |info| judge(&info))
+}
+
+fn question() -> Cmd {
+    let mut cmd = redis::cmd("INFO");
+    cmd.arg("memory");
+    cmd
+}
+
+fn judge(info: &Value) -> Result<(), Evicts> {
+    let mut texts = Vec::new();
+    collect(info, &mut texts);
+    let evicting = texts.iter().filter_map(|t| policy(t)).find(|p| *p != "noeviction");
+    evicting.map_or(Ok(()), |p| Err(Evicts(p.to_owned())))
 }
 
 /// One text from one server, a map of them from a cluster.
