@@ -7,7 +7,8 @@ use crate::store::{SessionRow, Tx};
 
 impl Accounts {
     /// Ends the session that the caller can name, or all of its account. An access token names its session; an
-    /// authentic refresh token names its own, even when it was replaced, and counts only without the former.
+    /// authentic refresh token names its own, even when it was replaced, and counts where the former names none that is
+    /// open.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store does not answer; never because of a token.
@@ -37,18 +38,17 @@ impl Accounts {
         what: &Logout,
         now: Timestamp,
     ) -> Result<Option<(AccountId, SessionId)>, Error> {
-        let (owner, id) = match (what.session, &what.refresh) {
-            (Some((account, session)), _) => (Some(account), session),
-            (None, Some(text)) => match RefreshToken::read(text, &self.vault) {
-                Some(token) => (None, token.session),
-                None => return Ok(None),
-            },
-            (None, None) => return Ok(None),
-        };
-        let row = self.store.session(id).await?;
-        let open = |s: &SessionRow| {
-            s.ended_at.is_none() && now < s.expires_at && owner.is_none_or(|account| account == s.account)
-        };
-        Ok(row.filter(open).map(|s| (s.account, s.id)))
+        let by_access = what.session.map(|(account, session)| (Some(account), session));
+        let token = what.refresh.as_ref().and_then(|text| RefreshToken::read(text, &self.vault));
+        let by_refresh = token.map(|token| (what.session.map(|(account, _)| account), token.session));
+        for (owner, id) in [by_access, by_refresh].into_iter().flatten() {
+            let open = |s: &SessionRow| {
+                s.ended_at.is_none() && now < s.expires_at && owner.is_none_or(|account| account == s.account)
+            };
+            if let Some(session) = self.store.session(id).await?.filter(open) {
+                return Ok(Some((session.account, session.id)));
+            }
+        }
+        Ok(None)
     }
 }

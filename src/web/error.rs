@@ -120,7 +120,7 @@ impl Problem {
     /// Whether somebody is signed in cannot be told right now.
     #[must_use]
     pub fn later() -> Self {
-        let detail = "This does not work right now, and nothing was changed. Please try again.";
+        let detail = "This does not work right now. Please try again in a moment.";
         Self::not_now("unavailable", detail, Duration::from_secs(2))
     }
 
@@ -331,7 +331,7 @@ impl From<Error> for Problem {
             }
             Error::Unavailable(cause) => {
                 tracing::error!(%cause, "a use case could not run");
-                let detail = "This does not work right now, and nothing was changed. Please try again.";
+                let detail = "This does not work right now. Please try again in a moment.";
                 Self::not_now("unavailable", detail, Duration::from_secs(5))
             }
         }

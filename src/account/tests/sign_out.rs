@@ -56,6 +56,22 @@ async fn t_09_each_credential_ends_its_session_for_good() {
     assert!(house.store.live_revocations(house.clock.now()).await.unwrap().is_empty());
 }
 
+/// A token of a session that is over names nothing; the refresh token beside it does, if it is the same person's.
+#[tokio::test]
+async fn t_09_an_access_token_of_an_ended_session_is_in_nobodys_way() {
+    let house = House::new();
+    house.member(MINE).await;
+    house.member("eve@example.org").await;
+    let over = house.login(MINE, GOOD).await.unwrap();
+    logout(&house, by_access(&over)).await;
+    for (email, ends) in [(MINE, true), ("eve@example.org", false)] {
+        let other = house.login(email, GOOD).await.unwrap();
+        logout(&house, Logout { refresh: Some(other.refresh.clone()), ..by_access(&over) }).await;
+        assert_eq!(is_revoked(&house, &other), ends, "{email}");
+        assert_eq!(house.refresh(&other.refresh).await.is_err(), ends, "{email}");
+    }
+}
+
 #[tokio::test]
 async fn a_replaced_refresh_token_still_signs_out() {
     let house = House::new();

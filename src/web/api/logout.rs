@@ -15,7 +15,7 @@ use crate::web::{CookieNames, WebState};
 #[serde(default, deny_unknown_fields)]
 #[schema(as = SignOut)]
 pub struct Input {
-    /// Ends the session of this refresh token; without it, that of the access token or the cookies.
+    /// Ends the session of this refresh token, unless an access token or cookies name one that is still open.
     refresh: Hidden,
     /// Ends all sessions of the account.
     all: bool,

@@ -44,8 +44,12 @@ const LIMITED: Row = (
     "Too many tries from this address or for this account.",
     &["Retry-After", "RateLimit", "RateLimit-Policy"],
 );
-const UNAVAILABLE: Row =
-    ("503", "Unavailable", "Not possible right now; nothing was changed.", &["Retry-After"]);
+const UNAVAILABLE: Row = (
+    "503",
+    "Unavailable",
+    "Not possible right now. Ask again; what may have been done already is not done twice.",
+    &["Retry-After"],
+);
 
 const ALL: [Row; 10] = [
     MALFORMED,
