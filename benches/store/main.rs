@@ -134,6 +134,7 @@ impl Subject {
             id: who.session,
             from: who.hash,
             to: entropy.bytes(),
+            at: self.now,
             idle_expires: session.idle_expires,
         };
         let seen = Seen { at: self.now, ip: ClientIp::new([127, 0, 0, 1].into()), user_agent: "bench" };

@@ -9,7 +9,7 @@
 //! - `reset_password`, `change_password`, `change_email`, `profile`, `deletion`, `export`: one's own account
 //! - `sessions`, `device`, `history`: where one is and was signed in
 //! - `create`: accounts made by the operator · `bootstrap`: the first admin · [`admin`]: looking after other people
-//! - `purge`: what the jobs remove
+//! - `purge`: what the jobs remove · `unheard`: refreshes whose answer was lost
 //! - `throttle`, `mailed`, `link`, `page`, `trail`, `roles`, `form`, `session`, `ending`: what several of them need
 
 pub mod admin;
@@ -57,6 +57,7 @@ mod throttle;
 mod totp;
 mod trail;
 mod types;
+mod unheard;
 mod unlock;
 mod verify_email;
 mod verify_otp;
@@ -108,6 +109,7 @@ pub struct Accounts {
     pub(crate) hasher: password::Hasher,
     pub(crate) single_file: throttle::SingleFile,
     pub(crate) newest: register::Newest,
+    pub(crate) unheard: unheard::Unheard,
     pub(crate) settings: Settings,
     pub(crate) access_ttl: Duration,
     pub(crate) clocks_apart: Duration,
@@ -165,6 +167,7 @@ impl Accounts {
             hasher,
             single_file: throttle::SingleFile(parts.turns),
             newest: register::Newest::new(),
+            unheard: unheard::Unheard::default(),
             settings,
             access_ttl: parts.access_ttl,
             clocks_apart: parts.clocks_apart,

@@ -4,8 +4,8 @@
 //! operator's secret: a text that was never ours is refused without touching the store, and cannot end anybody's
 //! session. The store keeps the SHA-256 of the secret. The successor's secret is a MAC of its parent, so for a short
 //! while after the rotation the parent returns the *same* successor (two tabs, a lost answer) and nothing
-//! readable has to be kept for that. Any other authentic token of the family has been used before: whoever
-//! holds it, somebody copied it, and the session ends.
+//! readable has to be kept for that; longer only where the store's answer was lost (`unheard`). Any other authentic
+//! token of the family has been used before: whoever holds it, somebody copied it, and the session ends.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ impl RefreshToken {
 pub(super) enum Standing {
     /// The live one.
     Current,
-    /// The one before it, within the reuse window.
+    /// The one before it, within the reuse window or while nobody may have heard of the live one.
     JustReplaced,
     /// Used before.
     Reused,
@@ -115,9 +115,10 @@ impl Accounts {
         Err(Error::Unavailable("the session is being changed by others".into()))
     }
 
-    /// Whether a token was replaced a moment ago. The clock that said when may have been ahead a little; one that was far
-    /// ahead must not make everything that was ever replaced a moment old.
+    /// Whether a token was replaced a moment ago. The clock that said when may have been ahead a little, before somebody
+    /// set it; one that was far ahead must not make everything that was ever replaced a moment old.
     fn is_just_after(&self, replaced: Timestamp, now: Timestamp) -> bool {
+        let now = self.store.time(now);
         now.since(replaced) < self.settings.session.refresh_reuse_window && replaced.since(now) <= SLIP
     }
 
@@ -135,7 +136,7 @@ impl Accounts {
         } else if constant_time_eq(&hash, &s.refresh_hash) {
             Standing::Current
         } else if s.previous_hash.is_some_and(|previous| constant_time_eq(&hash, &previous))
-            && self.is_just_after(s.rotated_at, now)
+            && (s.unheard || self.is_just_after(s.rotated_at, now))
         {
             Standing::JustReplaced
         } else {
@@ -156,16 +157,21 @@ impl Accounts {
             id: session.id,
             from: token.hash(),
             to: successor.hash(),
+            at: self.store.time(seen.at),
             idle_expires: session.idle_expires,
         };
         let mut tx = Tx::new();
         tx.rotate_session(&step, seen);
+        // From here on the step may have been made, whatever becomes of this call.
+        let note = self.unheard.unless_heard(step);
         if self.store.commit(tx).await?.is_none() {
+            note.heard();
             return Ok(None);
         }
         self.events.refresh("rotated");
         // Roles may have changed while this waited for its turn to write.
         let Some(account) = &self.store.account_by_id(account.id).await? else { return Ok(None) };
+        note.heard();
         Ok(Some(self.hand_out(account, &session, &successor, seen.at)))
     }
 

@@ -51,7 +51,7 @@ impl Gauges {
             );
         }
         self.off.ahead.store(far, Ordering::Relaxed);
-        let skew = self.store.skew(self.clock.now()).await.map_err(|e| e.to_string())?;
+        let skew = self.store.skew(&*self.clock).await.map_err(|e| e.to_string())?;
         self.metrics.level(Level::ClockSkew, skew.as_secs());
         let far = skew >= OFF;
         if far && !self.off.skew.swap(far, Ordering::Relaxed) {

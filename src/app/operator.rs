@@ -14,6 +14,8 @@ use crate::web::{AdminState, MailSummary, MailView, Mailbox, admin_router};
 
 /// How old the readiness page's knowledge may be.
 const READINESS_PERIOD: Duration = Duration::from_secs(2);
+/// In how many such periods a change is tried once, as long as it works.
+const WRITES: u64 = 5;
 
 /// The kept mails, as the web part wants to see them.
 pub(super) struct Kept {
@@ -49,13 +51,21 @@ pub(super) fn proxies(drain: Arc<Drain>) -> Ready {
     Arc::new(move || if drain.is_leaving() { Err("stopping".into()) } else { Ok(()) })
 }
 
-/// Whether people can sign in, register and refresh as well: the store answers. A task finds out, pages only look.
+/// Whether people can sign in, register and refresh as well: the store answers and takes changes. A task finds out, pages only look.
 pub(super) fn serves_accounts(store: Store, drain: Arc<Drain>, tasks: &Runtime) -> Ready {
     let (told, state) = watch::channel(Ok(()));
     tasks.spawn(async move {
-        while !told.is_closed() {
-            let answer = store.ping().await.map_err(|e| format!("the store does not answer: {e}"));
-            let _ = told.send(answer);
+        let mut written = Ok(());
+        for round in 0_u64.. {
+            // Not each time: an idle gateway leaves the disk alone.
+            if written.is_err() || round.is_multiple_of(WRITES) {
+                written = store.takes_changes().await;
+            }
+            let answer = store.ping().await.and_then(|()| written.clone());
+            let answer = answer.map_err(|e| format!("accounts cannot be worked on: {e}"));
+            if told.send(answer).is_err() {
+                return;
+            }
             tokio::time::sleep(READINESS_PERIOD).await;
         }
     });

@@ -37,6 +37,7 @@ mod outbox;
 mod revocations;
 mod schedule;
 mod sessions;
+mod unheard;
 mod unverified;
 mod used_codes;
 
@@ -103,6 +104,7 @@ pub fn all(
     let list: Vec<Arc<dyn Job>> = vec![
         Arc::new(codes::Codes(accounts.clone())),
         Arc::new(sessions::Sessions(accounts.clone())),
+        Arc::new(unheard::Unheard(accounts.clone())),
         Arc::new(unverified::Unverified(accounts.clone())),
         Arc::new(closed_accounts::ClosedAccounts(accounts.clone())),
         Arc::new(lockouts::Lockouts(accounts.clone())),

@@ -44,7 +44,7 @@ impl Node {
             self.attempt(job).await;
             return period;
         }
-        if self.store.skew(self.clock.now()).await.is_ok_and(|skew| skew > TRUSTED) {
+        if self.store.skew(&*self.clock).await.is_ok_and(|skew| skew > TRUSTED) {
             tracing::debug!(job = job.name(), "left to nodes whose clock is right");
             return period.min(UNANSWERED);
         }

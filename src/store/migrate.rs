@@ -5,10 +5,11 @@ use refinery::{Migration, Runner};
 use super::StoreError;
 
 /// Every migration, oldest first. Never change one that was released: add the next.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__accounts", include_str!("../../migrations/0001_accounts.sql")),
     ("V2__whole_accounts", include_str!("../../migrations/0002_whole_accounts.sql")),
     ("V3__production", include_str!("../../migrations/0003_production.sql")),
+    ("V4__unheard", include_str!("../../migrations/0004_unheard.sql")),
 ];
 
 /// The newest schema this release knows.

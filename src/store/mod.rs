@@ -14,6 +14,7 @@ mod codes;
 mod devices;
 pub mod engine;
 mod error;
+mod health;
 mod job_runs;
 mod levels;
 mod links;
@@ -39,6 +40,7 @@ mod value;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -51,6 +53,7 @@ pub use challenges::*;
 pub use codes::*;
 pub use devices::*;
 pub use error::StoreError;
+use health::Health;
 pub use job_runs::Claim;
 pub use levels::MailLevels;
 pub use links::*;
@@ -79,7 +82,13 @@ use engine::{Engine, Statement};
 pub struct Store {
     engine: Arc<dyn Engine>,
     mail_waits: Arc<Notify>,
+    /// What the clock of the database's machine is ahead of ours, in milliseconds.
+    offset: Arc<AtomicI64>,
+    health: Arc<Health>,
 }
+
+/// An answer that takes longer does not tell what time it is.
+const PROMPT: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Opens the store and brings its schema up to date, under a lock. Blocks: call it at start-up, before
@@ -125,14 +134,14 @@ impl Store {
     /// A store over an engine whose schema is up to date.
     #[must_use]
     pub fn over(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, mail_waits: Arc::new(Notify::new()) }
+        Self { engine, mail_waits: Arc::default(), offset: Arc::default(), health: Arc::default() }
     }
 
     /// The same store; from now on `metrics` learns how long it takes and what fails.
     #[must_use]
     pub fn measured(self, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
         let engine = Arc::new(engine::Measured { engine: self.engine, metrics, clock });
-        Self { engine, mail_waits: self.mail_waits }
+        Self { engine, ..self }
     }
 
     /// Runs one query that changes nothing.
@@ -140,7 +149,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database does not answer or refuses the statement.
     pub async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.engine.read(sql, params).await
+        let rows = self.engine.read(sql, params).await;
+        self.health.note(&rows);
+        rows
     }
 
     /// Runs one statement as a transaction of its own; the rows of its `RETURNING`.
@@ -148,7 +159,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing was changed then, unless it is [`StoreError::Unavailable`].
     pub async fn write(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let rows = self.engine.transaction(vec![Statement { sql, params, must_hit: false }]).await?;
+        let rows = self.transaction(vec![Statement { sql, params, must_hit: false }]).await?;
         Ok(rows.and_then(|mut all| all.pop()).unwrap_or_default())
     }
 
@@ -162,28 +173,61 @@ impl Store {
         if statements.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let rows = self.engine.transaction(statements).await?;
+        let rows = self.transaction(statements).await?;
         if rows.is_some() && mails > 0 {
             self.mail_waits.notify_one();
         }
         Ok(rows)
     }
 
-    /// Whether the database answers; for readiness.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it does not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.engine.ping().await
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
+        let done = self.engine.transaction(statements).await;
+        self.health.note(&done);
+        done
     }
 
-    /// How far `now` is from what the clock of the database's machine shows; nothing where that is this machine.
+    /// Whether the database answers and is whole as far as anybody has seen; for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError`]: why not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.engine.ping().await?;
+        self.health.verdict()
+    }
+
+    /// Whether the database takes changes, which a replica and a full disk do not; for readiness. Writes a row.
+    ///
+    /// # Errors
+    /// [`StoreError`]: why not.
+    pub async fn takes_changes(&self) -> Result<(), StoreError> {
+        match self.engine.takes_changes().await {
+            // Too much to do is no reason to send people elsewhere: there it is the same store.
+            Err(StoreError::Busy) => Ok(()),
+            answer => answer,
+        }
+    }
+
+    /// How far `clock` is from that of the database's machine; nothing where that is this machine. [`Store::time`] goes by
+    /// what was found last.
     ///
     /// # Errors
     /// [`StoreError`] when it does not answer.
-    pub async fn skew(&self, now: Timestamp) -> Result<Duration, StoreError> {
-        let there = self.engine.clock().await?;
-        Ok(there.map_or(Duration::ZERO, |there| now.since(there).max(there.since(now))))
+    pub async fn skew(&self, clock: &dyn Clock) -> Result<Duration, StoreError> {
+        let asked = clock.now();
+        let Some(there) = self.engine.clock().await? else { return Ok(Duration::ZERO) };
+        let took = clock.now().since(asked);
+        let offset = there.millis().saturating_sub(asked.after(took / 2).millis());
+        if took < PROMPT {
+            self.offset.store(offset, Ordering::Relaxed);
+        }
+        Ok(Duration::from_millis(offset.unsigned_abs()))
+    }
+
+    /// What the clock of the database's machine shows when that of this one shows `now`: a time that nodes whose clocks
+    /// differ agree on.
+    #[must_use]
+    pub fn time(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_millis(now.millis().saturating_add(self.offset.load(Ordering::Relaxed)))
     }
 
     /// How busy the connections to a server are; `None` for a store that has no server.

@@ -20,8 +20,10 @@ pub struct SessionRow {
     pub refresh_hash: [u8; 32],
     /// The same of the token before it.
     pub previous_hash: Option<[u8; 32]>,
-    /// When the live token took the place of the one before it.
+    /// When the live token took the place of the one before it, by [`Store::time`].
     pub rotated_at: Timestamp,
+    /// Whether nobody may have heard of the live token: the one before it stays good until the live one is used.
+    pub unheard: bool,
     /// Ends then unless it is used.
     pub idle_expires: Timestamp,
     /// Ends then in any case.
@@ -73,6 +75,8 @@ pub struct Rotation {
     pub from: [u8; 32],
     /// The hash that takes its place.
     pub to: [u8; 32],
+    /// When, by [`Store::time`].
+    pub at: Timestamp,
     /// The new idle end.
     pub idle_expires: Timestamp,
 }
@@ -86,7 +90,7 @@ impl Store {
         let rows = self
             .read(
                 "SELECT id, account_id, amr, auth_time, keep, refresh_hash, previous_hash, rotated_at, idle_expires,
-                        expires_at, ended_at, device_id
+                        expires_at, ended_at, device_id, unheard
                  FROM sessions WHERE id = $1",
                 params![id],
             )
@@ -180,14 +184,23 @@ impl Tx {
     /// still `step.from`, the session is open and its account may sign in.
     pub fn rotate_session(&mut self, step: &Rotation, seen: Seen<'_>) {
         self.must(
-            "UPDATE sessions SET refresh_hash = $3, previous_hash = $2, rotated_at = $4, generation = generation + 1,
-                                 idle_expires = $5, last_seen_at = $4, ip = $6, user_agent = $7
+            "UPDATE sessions SET refresh_hash = $3, previous_hash = $2, rotated_at = $8, unheard = FALSE,
+                                 generation = generation + 1, idle_expires = $5, last_seen_at = $4, ip = $6, user_agent = $7
              WHERE id = $1 AND refresh_hash = $2 AND ended_at IS NULL AND idle_expires > $4 AND expires_at > $4
                AND EXISTS (SELECT 1 FROM accounts a WHERE a.id = sessions.account_id
                                                       AND a.verified_at IS NOT NULL AND a.disabled_at IS NULL
                                                       AND a.delete_at IS NULL)
              RETURNING id",
-            params![step.id, step.from, step.to, seen.at, step.idle_expires, seen.ip, seen.user_agent],
+            params![step.id, step.from, step.to, seen.at, step.idle_expires, seen.ip, seen.user_agent, step.at],
+        );
+    }
+
+    /// Writes down that nobody may have heard of the step, if it was made and is the last one.
+    pub fn mark_unheard(&mut self, step: &Rotation) {
+        self.push(
+            "UPDATE sessions SET unheard = TRUE
+             WHERE id = $1 AND previous_hash = $2 AND refresh_hash = $3 AND ended_at IS NULL RETURNING id",
+            params![step.id, step.from, step.to],
         );
     }
 
@@ -243,6 +256,7 @@ fn read(row: &Row) -> Result<SessionRow, StoreError> {
         expires_at: row.time(9)?,
         ended_at: row.opt(10, Row::time)?,
         device: row.parse(11).ok(),
+        unheard: row.bool(12)?,
     })
 }
 

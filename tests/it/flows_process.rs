@@ -124,6 +124,11 @@ impl Site {
         self.ports.address(0)
     }
 
+    /// Where the operator connects.
+    pub fn admin(&self) -> SocketAddr {
+        self.ports.address(1)
+    }
+
     pub fn upstream(&self) -> SocketAddr {
         self.ports.address(2)
     }

@@ -125,6 +125,27 @@ fn case_5_6_postgres_goes_away_and_comes_back() {
     );
 }
 
+/// A server that has become a replica answers, and nobody can sign in.
+#[test]
+fn case_5_6_a_server_that_takes_no_changes_is_not_ready() {
+    let server = PostgresServer::start();
+    let app = on(&server);
+    let person = app.person("user");
+    until("it is ready", || (probes(&app) == (200, 200)).then_some(()));
+    // Its own session began before, and may go on changing things.
+    let database = server.connect();
+    database.run(
+        "ALTER DATABASE postgres SET default_transaction_read_only = on;
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> '' AND pid <> pg_backend_pid()",
+    );
+    assert_later(&refresh(&app, &person.refresh));
+    until("readiness tells", || (probes(&app) == (200, 503)).then_some(()));
+    assert_eq!(api(&app, &person.access), 200, "proxying goes on");
+    database.run("ALTER DATABASE postgres RESET default_transaction_read_only");
+    until("it is ready", || (probes(&app) == (200, 200)).then_some(()));
+    tokens(&refresh(&app, &person.refresh));
+}
+
 /// A server that hangs accepts connections and answers nothing: it is given up as soon as a statement may last.
 #[test]
 fn case_5_7_a_server_that_hangs_is_given_up_soon() {

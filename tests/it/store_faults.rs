@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use stagedoor::model::{Clock as _, SystemClock};
 
+use crate::flows_client::Client;
 use crate::flows_process::{PASSWORD, PATIENCE, Server, Site, eventually};
 use crate::support::Answer;
 
@@ -192,6 +193,13 @@ fn case_5_22_the_disk_is_full() {
             "reading and proxying go on"
         );
     }
+    let ready = |status| {
+        eventually("readiness tells", || {
+            let answer = Client::new(site.admin()).get("/readyz/accounts");
+            (answer.status == status).then_some(answer.text())
+        })
+    };
+    assert!(ready(503).contains("cannot write"), "people are sent to another node, if there is one");
 
     drop(file);
     std::fs::remove_file(&filler).unwrap();
@@ -200,6 +208,7 @@ fn case_5_22_the_disk_is_full() {
     token(&refresh(&site, &refresh_token), "access");
     let recover = wall.now().since(freed);
     token(&sign_in(&site), "access");
+    ready(200);
     let said = site.run(&["check"], "");
     assert_eq!(said.status.code(), Some(0));
     assert_eq!(integrity(&disk.join("site.db")), "ok");

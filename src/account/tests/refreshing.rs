@@ -1,5 +1,6 @@
 //! Refresh tokens.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -136,6 +137,130 @@ async fn t_01_case_5_10_a_clock_that_was_far_ahead_keeps_no_window_open() {
     assert_eq!(word(&little), "ok", "two nodes whose clocks differ");
     let far = ahead("UPDATE sessions SET rotated_at = rotated_at + 86400000 RETURNING id").await;
     assert_eq!(word(&far), "token", "a copy is found out");
+}
+
+/// What becomes of a transaction.
+#[derive(Clone, Copy)]
+enum Line {
+    Works,
+    /// It is made, and its answer is lost.
+    Deaf,
+    /// It is made when the test says so, and was given up before.
+    Hangs,
+    /// It is made, and its answer never comes.
+    Silent,
+}
+
+/// An engine at the end of a line.
+struct Remote {
+    inner: Arc<dyn Engine>,
+    line: Mutex<Line>,
+    waiting: Mutex<Vec<Vec<Statement>>>,
+}
+
+impl Remote {
+    async fn house() -> (House, Arc<Self>, SignedIn) {
+        let (inner, line) = (crate::store::engine::scratch(), Mutex::new(Line::Works));
+        let engine = Arc::new(Self { inner, line, waiting: Mutex::default() });
+        let store = Store::over(Arc::clone(&engine) as Arc<dyn Engine>);
+        let house = House::over(store, Timestamp::from_secs(1_800_000_000), |_| ());
+        house.member(MINE).await;
+        let first = house.login(MINE, GOOD).await.unwrap();
+        (house, engine, first)
+    }
+
+    fn set(&self, line: Line) {
+        *self.line.lock().unwrap() = line;
+    }
+}
+
+#[async_trait]
+impl Engine for Remote {
+    async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.inner.read(sql, params).await
+    }
+
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<Option<Vec<Vec<Row>>>, StoreError> {
+        let line = *self.line.lock().unwrap();
+        if let Line::Hangs = line {
+            self.waiting.lock().unwrap().push(statements);
+            return Err(StoreError::Unavailable("hangs".into()));
+        }
+        let rows = self.inner.transaction(statements).await;
+        match line {
+            Line::Deaf => Err(StoreError::Unavailable("cut".into())),
+            Line::Silent => std::future::pending().await,
+            Line::Works | Line::Hangs => rows,
+        }
+    }
+}
+
+/// 5.9: a refresh took place and nobody knows, not even the gateway.
+#[tokio::test]
+async fn t_03_case_5_9_a_successor_nobody_has_heard_of_waits_for_the_client() {
+    let (house, engine, first) = Remote::house().await;
+    let lost = async |token: &Secret| {
+        engine.set(Line::Deaf);
+        assert_eq!(word(&house.refresh(token).await), "unavailable");
+        assert_eq!(word(&house.accounts.settle_unheard().await), "unavailable", "the store is still away");
+        engine.set(Line::Works);
+    };
+    lost(&first.refresh).await;
+    assert_eq!(house.accounts.settle_unheard().await.unwrap(), 1);
+    assert_eq!(house.accounts.settle_unheard().await.unwrap(), 0, "once");
+    house.clock.advance(secs(600));
+    let second = house.refresh(&first.refresh).await.unwrap();
+    house.clock.advance(secs(600));
+    let again = house.refresh(&first.refresh).await.unwrap();
+    assert_eq!(second.refresh.expose(), again.refresh.expose(), "one successor, until it is used");
+    let third = house.refresh(&second.refresh).await.unwrap();
+    house.clock.advance(secs(10));
+    assert_eq!(word(&house.refresh(&second.refresh).await), "token", "the next step has the usual window");
+    assert_eq!(word(&house.refresh(&third.refresh).await), "token");
+
+    // A copy of the parent is found out when the client goes on.
+    let first = house.login(MINE, GOOD).await.unwrap();
+    lost(&first.refresh).await;
+    house.accounts.settle_unheard().await.unwrap();
+    let copied = house.refresh(&first.refresh).await.unwrap();
+    let ahead = house.refresh(&copied.refresh).await.unwrap();
+    house.clock.advance(secs(10));
+    assert_eq!(word(&house.refresh(&first.refresh).await), "token");
+    assert_eq!(word(&house.refresh(&ahead.refresh).await), "token");
+}
+
+#[tokio::test]
+async fn t_03_case_5_7_a_step_made_long_after_it_was_given_up_is_found() {
+    let (house, engine, first) = Remote::house().await;
+    engine.set(Line::Hangs);
+    assert_eq!(word(&house.refresh(&first.refresh).await), "unavailable");
+    engine.set(Line::Works);
+    assert_eq!(house.accounts.settle_unheard().await.unwrap(), 0, "not made so far");
+    let late = std::mem::take(&mut *engine.waiting.lock().unwrap());
+    for statements in late {
+        engine.transaction(statements).await.unwrap();
+    }
+    assert_eq!(house.accounts.settle_unheard().await.unwrap(), 1);
+    house.clock.advance(secs(600));
+    house.refresh(&first.refresh).await.unwrap();
+}
+
+#[tokio::test]
+async fn t_03_who_leaves_in_the_middle_has_not_heard_either() {
+    let (house, engine, first) = Remote::house().await;
+    engine.set(Line::Silent);
+    let mut gone = Box::pin(house.refresh(&first.refresh));
+    while house.count("SELECT generation FROM sessions").await == 0 {
+        tokio::select! {
+            _ = &mut gone => panic!("heard"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    drop(gone);
+    engine.set(Line::Works);
+    assert_eq!(house.accounts.settle_unheard().await.unwrap(), 1);
+    house.clock.advance(secs(600));
+    house.refresh(&first.refresh).await.unwrap();
 }
 
 #[tokio::test]

@@ -48,6 +48,10 @@ impl Engine for Measured {
         self.engine.ping().await
     }
 
+    async fn takes_changes(&self) -> Result<(), StoreError> {
+        self.engine.takes_changes().await
+    }
+
     async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
         self.engine.clock().await
     }

@@ -74,6 +74,17 @@ pub trait Engine: Send + Sync + 'static {
         self.watch("SELECT 1", Vec::new()).await.map(drop)
     }
 
+    /// Whether the database takes changes at all. Writes one row, always the same.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not.
+    async fn takes_changes(&self) -> Result<(), StoreError> {
+        let sql = "INSERT INTO job_runs (name, due_at, ran_at) VALUES ('readiness', 0, 0)
+                   ON CONFLICT (name) DO UPDATE SET ran_at = 1 - job_runs.ran_at";
+        let params = Vec::new();
+        self.transaction(vec![Statement { sql, params, must_hit: false }]).await.map(drop)
+    }
+
     /// What the clock of the database's machine shows; `None`: that is this machine.
     ///
     /// # Errors

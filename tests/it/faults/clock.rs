@@ -103,6 +103,17 @@ fn case_5_10_one_of_two_clocks_jumps_and_nothing_that_was_over_begins_anew() {
         (hands.node.metric("stagedoor_clock_skew_seconds", "") > 100.0).then_some(())
     });
     assert!(hands.node.log().contains("the clock of this machine is not that of the database"));
+    // Two tabs of one browser, whichever gateway is asked first.
+    for first in [0, 1] {
+        let tokens = stage.sign_in(&email(0), 0).expect("signed in");
+        let [one, other] = [first, 1 - first].map(|node| {
+            let answer = stage.refresh(node, &tokens.refresh).expect("an answer");
+            tokens_in(&answer)
+                .unwrap_or_else(|| panic!("first {first}, at {node}: {}", answer.text()))
+                .refresh
+        });
+        assert_eq!(one, other, "one successor");
+    }
 
     // Back again: the gateway goes on from where it was.
     guess_while(&stage, || turn("+0"));

@@ -12,7 +12,7 @@ use stagedoor::model::{Clock as _, SystemClock};
 use super::stage::email;
 use super::{FAULT, Plan, Row, Stage};
 use crate::support::exchange::{bytes, exchange};
-use crate::support::{Mode, tokens_in};
+use crate::support::{Mode, tokens_in, until};
 
 /// What the client library sends for it.
 const COMMIT: &[u8] = b"COMMIT\0";
@@ -49,6 +49,42 @@ fn case_5_9_the_answer_to_a_commit_is_lost() {
         tokens =
             tokens_in(&stage.refresh(node, &child.refresh).expect("an answer")).expect("the child is good");
     }
+    assert_eq!(database.count("sessions WHERE end_reason = 'reuse'"), 0, "no family was ended");
+}
+
+#[test]
+fn case_5_9_who_comes_back_late_is_still_signed_in() {
+    let stage = Stage::start(&Plan { reuse_window: "1s", ..Plan::default() });
+    let (clock, database) = (SystemClock::new(), stage.database());
+    let cut = || stage.door.set(Mode::LoseAnswer { to: COMMIT, every: 1 });
+    let late = || {
+        let over = clock.monotonic() + Duration::from_secs(2);
+        until("the window is over", || (clock.monotonic() > over).then_some(()));
+    };
+
+    // A program: told to come later, it comes much later.
+    let tokens = stage.sign_in(&email(1), 0).expect("signed in");
+    cut();
+    let unknown = stage.refresh(0, &tokens.refresh).expect("an answer");
+    assert!(unknown.says_later(), "{} {}", unknown.head, unknown.text());
+    stage.door.set(Mode::Pass);
+    late();
+    let again = stage.refresh(1, &tokens.refresh).expect("an answer");
+    let child = tokens_in(&again).unwrap_or_else(|| panic!("{} {}", again.head, again.text()));
+    assert!(tokens_in(&stage.refresh(0, &child.refresh).expect("an answer")).is_some(), "the child is good");
+
+    // A browser whose access cookie has ended: its page comes all the same, and the next click is as good.
+    let tokens = stage.sign_in(&email(2), 1).expect("signed in");
+    let cookie = format!("Cookie: stagedoor_refresh={}\r\nAccept: text/html\r\n", tokens.refresh);
+    let click = || stage.ask(1, &bytes("GET", "/api/x", &cookie, None)).expect("an answer");
+    cut();
+    let page = click();
+    assert_eq!((page.status, page.field("set-cookie")), (200, None), "{}", page.head);
+    stage.door.set(Mode::Pass);
+    late();
+    let page = click();
+    assert_eq!(page.status, 200, "{}", page.head);
+    assert!(page.field("set-cookie").is_some(), "the cookies of the successor: {}", page.head);
     assert_eq!(database.count("sessions WHERE end_reason = 'reuse'"), 0, "no family was ended");
 }
 

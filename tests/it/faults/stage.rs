@@ -31,6 +31,8 @@ pub struct Plan {
     pub password: String,
     /// How often somebody may try to sign in.
     pub login: &'static str,
+    /// How long a refresh token is good after it was replaced.
+    pub reuse_window: &'static str,
     /// How many connections to the database a gateway makes.
     pub connections: u16,
 }
@@ -43,6 +45,7 @@ impl Default for Plan {
             mail: "mail: { transport: file, dir: mails, from: \"Site <no-reply@localhost>\" }".to_owned(),
             password: "password: { argon2: { memory: 7MiB, iterations: 5 } }".to_owned(),
             login: "100000/1m",
+            reuse_window: "10s",
             connections: 16,
         }
     }
@@ -60,7 +63,7 @@ pub struct Stage {
 }
 
 fn config(plan: &Plan, front: u16, upstream: SocketAddr, database: SocketAddr) -> String {
-    let Plan { top, server, mail, password, login, connections } = plan;
+    let Plan { top, server, mail, password, login, reuse_window, connections } = plan;
     format!(
         r#"
 server:
@@ -82,7 +85,7 @@ rate_limits:
   otp: 100000/1m
   password_reset: 100000/1h
   password_reset_account: 100000/1h
-session: {{ max_per_account: 100 }}
+session: {{ max_per_account: 100, refresh_reuse_window: {reuse_window} }}
 roles:
   admin: {{ permissions: ["*"] }}
   user: {{ permissions: [], registration: open, default: true }}
