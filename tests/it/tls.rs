@@ -130,7 +130,7 @@ fn show(site: &Site, certificates: &Path, name: &str) {
     }
 }
 
-fn client(certificates: &Path, alpn: &[&[u8]]) -> ClientConnection {
+pub fn client(certificates: &Path, alpn: &[&[u8]]) -> ClientConnection {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificates.join("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -23,6 +23,7 @@ mod sqlite;
 mod stage;
 mod stopping;
 mod upgrade;
+mod upgrade_tls;
 
 use std::time::Duration;
 

@@ -25,6 +25,8 @@ pub struct Plan {
     pub top: String,
     /// Further lines below `server`.
     pub server: String,
+    /// Where people reach the gateways; `None`: the first of them, without TLS.
+    pub public_url: Option<String>,
     /// The whole `mail` line.
     pub mail: String,
     /// The whole `password` line.
@@ -42,6 +44,7 @@ impl Default for Plan {
         Self {
             top: String::new(),
             server: String::new(),
+            public_url: None,
             mail: "mail: { transport: file, dir: mails, from: \"Site <no-reply@localhost>\" }".to_owned(),
             password: "password: { argon2: { memory: 7MiB, iterations: 5 } }".to_owned(),
             login: "100000/1m",
@@ -63,13 +66,14 @@ pub struct Stage {
 }
 
 fn config(plan: &Plan, front: u16, upstream: SocketAddr, database: SocketAddr) -> String {
-    let Plan { top, server, mail, password, login, reuse_window, connections } = plan;
+    let public_url = plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{front}"));
+    let Plan { top, server, mail, password, login, reuse_window, connections, .. } = plan;
     format!(
         r#"
 server:
   listen: 127.0.0.1:PUBLIC
   admin_listen: 127.0.0.1:ADMIN
-  public_url: http://localhost:{front}
+  public_url: {public_url}
   threads: 1
 {server}store:
   url: "postgres://gate:{DATABASE_PASSWORD}@{database}/postgres?sslmode=disable"
