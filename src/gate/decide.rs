@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 
 use super::credentials::{Credentials, Presented};
+use super::permit::{Allowed, TokenOnward};
 use super::snapshot::Claimed;
 use super::{AssertionMode, CrossSite, Permit, Principal, Refusal, Snapshot, Verified};
 use crate::model::{ClientIp, Timestamp};
@@ -121,7 +122,7 @@ impl Gate {
         match snapshot.decide(head, (now, rule), renewed) {
             Ok(Step::Own(own)) => Verdict::Own(own),
             Ok(Step::Refresh(token)) => Verdict::Refresh(token),
-            Ok(Step::Allow(allowed)) => Verdict::Allow(allowed.into_permit(snapshot)),
+            Ok(Step::Allow(allowed)) => Verdict::Allow(Permit::new(snapshot, allowed)),
             Err(refusal) => Verdict::Refuse(refusal),
         }
     }
@@ -131,31 +132,6 @@ enum Step {
     Own(Own),
     Refresh(String),
     Allow(Allowed),
-}
-
-struct Allowed {
-    upstream: usize,
-    caller: Option<Arc<Verified>>,
-    assertion: Option<http::HeaderValue>,
-    target: Option<PathAndQuery>,
-    prefix: Option<http::HeaderValue>,
-    forward_token: bool,
-    max_body: Option<u64>,
-}
-
-impl Allowed {
-    fn into_permit(self, snapshot: Arc<Snapshot>) -> Permit {
-        Permit {
-            snapshot,
-            upstream: self.upstream,
-            caller: self.caller,
-            assertion: self.assertion,
-            target: self.target,
-            prefix: self.prefix,
-            forward_token: self.forward_token,
-            max_body: self.max_body,
-        }
-    }
 }
 
 impl Snapshot {
@@ -221,7 +197,7 @@ impl Snapshot {
             caller: somebody.cloned(),
             target: self.rewritten_target(head, onward, now)?,
             prefix: (!prefix.is_empty()).then(|| http::HeaderValue::try_from(prefix).ok()).flatten(),
-            forward_token: route.forward_token,
+            token: self.token_onward(route, renewed),
             max_body: route.max_body,
         }))
     }
@@ -240,6 +216,17 @@ impl Snapshot {
             Renewed::Access(token) => Presented { access: Credentials::Cookie(token), refresh: None },
             Renewed::Failed => Presented { access: Credentials::None, refresh: None },
             Renewed::NotHere => Presented { refresh: None, ..presented },
+        }
+    }
+
+    fn token_onward(&self, route: &Route, renewed: &Renewed) -> TokenOnward {
+        match renewed {
+            _ if !route.forward_token => TokenOnward::None,
+            Renewed::Access(token) => {
+                let cookie = http::HeaderValue::try_from(format!("{}={token}", self.cookies.access));
+                cookie.map_or(TokenOnward::None, TokenOnward::Renewed)
+            }
+            _ => TokenOnward::AsItCame,
         }
     }
 

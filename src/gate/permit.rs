@@ -15,39 +15,59 @@ const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix
 
 /// Leave to forward one request.
 pub struct Permit {
-    pub(super) snapshot: Arc<Snapshot>,
+    snapshot: Arc<Snapshot>,
+    allowed: Allowed,
+}
+
+/// What was allowed.
+pub(super) struct Allowed {
     pub(super) upstream: usize,
     pub(super) caller: Option<Arc<Verified>>,
     pub(super) assertion: Option<HeaderValue>,
     pub(super) target: Option<PathAndQuery>,
     pub(super) prefix: Option<HeaderValue>,
-    pub(super) forward_token: bool,
+    pub(super) token: TokenOnward,
     pub(super) max_body: Option<u64>,
 }
 
+/// Which access token goes on to the upstream. The refresh token never does.
+#[derive(PartialEq, Eq)]
+pub(super) enum TokenOnward {
+    /// None.
+    None,
+    /// What the client sent.
+    AsItCame,
+    /// This cookie in the place of the one that had ended.
+    Renewed(HeaderValue),
+}
+
 impl Permit {
+    pub(super) fn new(snapshot: Arc<Snapshot>, allowed: Allowed) -> Self {
+        Self { snapshot, allowed }
+    }
+
     /// Which upstream, by its place in the configuration.
     #[must_use]
     pub fn upstream(&self) -> usize {
-        self.upstream
+        self.allowed.upstream
     }
 
     /// The canonical target, where it differs from what the client sent.
     #[must_use]
     pub fn target(&self) -> Option<&PathAndQuery> {
-        self.target.as_ref()
+        self.allowed.target.as_ref()
     }
 
     /// The route's own cap on the request body, in bytes.
     #[must_use]
     pub fn max_body(&self) -> Option<u64> {
-        self.max_body
+        self.allowed.max_body
     }
 
     /// Who asks; `None` on public paths without a valid token.
     #[must_use]
     pub fn caller(&self) -> Option<&Arc<Verified>> {
-        self.caller.as_ref()
+        self.allowed.caller.as_ref()
     }
 
     /// Rewrites a request's fields for the upstream: removes everything a client may not set, and our own
@@ -55,17 +75,17 @@ impl Permit {
     /// so that `Connection` cannot nominate ours away (I-05).
     pub fn rewrite(&self, headers: &mut HeaderMap) {
         self.strip(headers);
-        if let Some(prefix) = &self.prefix {
+        if let Some(prefix) = &self.allowed.prefix {
             headers.insert(FORWARDED_PREFIX, prefix.clone());
         }
-        let Some(caller) = &self.caller else { return };
-        let upstream = &self.snapshot.upstreams()[self.upstream];
+        let Some(caller) = &self.allowed.caller else { return };
+        let upstream = &self.snapshot.upstreams()[self.allowed.upstream];
         // Room for these and for what the proxy adds, in one step.
         headers.reserve(caller.values().len() + 6);
         for (name, value) in upstream.names().iter().zip(caller.values()) {
             headers.insert(name.clone(), value.clone());
         }
-        if let Some(assertion) = &self.assertion {
+        if let Some(assertion) = &self.allowed.assertion {
             headers.insert(upstream.assertion_name().clone(), assertion.clone());
         }
     }
@@ -83,10 +103,14 @@ impl Permit {
         for name in reserved {
             headers.remove(name);
         }
-        if !self.forward_token && headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
+        let token = &self.allowed.token;
+        if *token == TokenOnward::None && headers.get_all(AUTHORIZATION).iter().any(is_bearer) {
             headers.remove(AUTHORIZATION);
         }
-        strip_our_cookies(headers, self.forward_token);
+        strip_our_cookies(headers, *token == TokenOnward::AsItCame);
+        if let TokenOnward::Renewed(cookie) = token {
+            headers.append(COOKIE, cookie.clone());
+        }
     }
 }
 

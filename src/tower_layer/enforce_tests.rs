@@ -13,7 +13,7 @@ use tower_layer::Layer;
 use super::{Denied, GateLayer, PolicyLayer, RequireLayer, require, require_at};
 use crate::gate::Principal;
 use crate::model::{Clock, ManualClock, Timestamp};
-use crate::policy::{Policy, PolicySource, RequirementSource as Req};
+use crate::policy::{Policy, PolicySource, RequirementSource as Req, RouteSource};
 use crate::test_kit::{TestIssuer, TestPerson};
 
 const NOW: Timestamp = Timestamp::from_secs(1_900_000_000);
@@ -93,6 +93,42 @@ async fn i_01_i_14_inside_a_request_is_as_behind_the_gateway() {
     assert!(answer.body().starts_with("/api/x Ada cookie,host"), "{}", answer.body());
     let answer = stage.ask("/public/x", &[("x-auth-roles", "admin")]).await;
     assert_eq!(*answer.body(), "/public/x nobody host");
+}
+
+/// As behind the gateway, but that nothing is renewed: the token that came is all there is.
+#[tokio::test]
+async fn i_14_a_route_that_forwards_the_token_forwards_the_one_that_came() {
+    let stage = Stage::set();
+    let source = PolicySource::default().rule("/public/**", Req::Public).rule("/api/**", Req::Authenticated);
+    let route = RouteSource {
+        path: "/**".into(),
+        upstream: "app".into(),
+        forward_token: true,
+        ..RouteSource::default()
+    };
+    let policy = PolicySource { routes: vec![route], ..source }.compile().unwrap();
+    stage.layer.enforce(policy, &stage.issuer.verifier());
+    let inner = tower::service_fn(|request: Request<()>| async move {
+        let cookies = request.headers().get(header::COOKIE).map_or("", |c| c.to_str().unwrap());
+        Ok::<_, Infallible>(Response::new(cookies.to_owned()))
+    });
+    let ada = TestPerson::new("Ada");
+    let refresh = "__Host-stagedoor_refresh=r3fresh";
+    let access = |token: String| format!("__Host-stagedoor_access={token}");
+    let (good, ended) = (access(stage.issuer.access(&ada)), access(stage.issuer.ended_access(&ada)));
+    for (sent, path, status, seen) in [
+        (format!("{good}; {refresh}"), "/api/x", 200, &*good),
+        (format!("{ended}; {refresh}"), "/public/x", 200, &*ended),
+        (format!("{ended}; {refresh}"), "/api/x", 401, ""),
+        (refresh.to_owned(), "/public/x", 200, ""),
+        (refresh.to_owned(), "/api/x", 401, ""),
+    ] {
+        let request =
+            Request::get(path).header("host", "app.example").header("cookie", &sent).body(()).unwrap();
+        let answer = stage.layer.layer(inner).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{path} {sent}");
+        assert!(status != 200 || answer.body() == seen, "{path} {sent}: {}", answer.body());
+    }
 }
 
 #[tokio::test]

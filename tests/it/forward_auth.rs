@@ -77,6 +77,31 @@ fn i_14_credentials_of_ours_are_taken_out_of_what_the_application_sees() {
     assert_eq!((answer.status, answer.field("authorization")), (200, Some("Basic dTpw")));
 }
 
+/// Nothing is renewed here, so there is no other token than the one that came; the refresh token stays where it is.
+#[test]
+fn i_14_where_a_route_passes_the_token_on_it_is_the_one_that_came() {
+    let app = TestApp::with(|setup| {
+        outside(setup);
+        setup.route(&format!(
+            "{{ host: {HOST}, path: /public/forward/**, upstream: outside, forward_token: true }}"
+        ));
+    });
+    let user = app.person("user");
+    let ended = app.expired(&user).access;
+    let pair =
+        |access: &str| format!("Cookie: stagedoor_access={access}; stagedoor_refresh={}\r\n", user.refresh);
+    let only_refresh = format!("Cookie: stagedoor_refresh={}\r\n", user.refresh);
+    for (cookies, who, told) in [
+        (pair(&user.access), 9, Some(format!("stagedoor_access={}", user.access))),
+        (pair(&ended), 0, Some(format!("stagedoor_access={ended}"))),
+        (only_refresh, 0, None),
+    ] {
+        let answer = verify(&app, &format!("{}{cookies}", about("GET", "/public/forward/x")));
+        assert_eq!((answer.status, identity(&answer).len()), (200, who), "{cookies}");
+        assert_eq!(answer.field("cookie").map(str::to_owned), told, "{cookies}");
+    }
+}
+
 #[test]
 fn refusals_are_those_of_the_gateway() {
     let app = start();

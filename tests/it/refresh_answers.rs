@@ -216,3 +216,42 @@ fn l_18_a_browser_that_signs_in_again_ends_the_session_it_had() {
         assert_eq!(browser.visit("/api/page").status, 200);
     }
 }
+
+/// A route that passes the access token on passes on the one that counts, however the request came by it.
+#[test]
+fn i_14_a_token_that_was_renewed_on_the_way_is_the_one_that_is_forwarded() {
+    let app = TestApp::with(|setup| {
+        setup.manual_clock().route("{ path: /api/forward/**, upstream: app, forward_token: true }");
+    });
+    let ended = "theme=dark; stagedoor_access={access}; lang=de; stagedoor_refresh={refresh}";
+    for cookies in [
+        "stagedoor_refresh={refresh}",
+        "theme=dark; stagedoor_refresh={refresh}; lang=de",
+        ended,
+        // Another spelling is no credential of ours, and must not stand beside the new one.
+        "theme=dark; __Host-stagedoor_access={access}; stagedoor_refresh={refresh}",
+    ] {
+        let (user, _) = late(&app);
+        let sent = cookies.replace("{access}", &user.access).replace("{refresh}", &user.refresh);
+        let answer = app.ask(get("/api/forward/x", &format!("Cookie: {sent}\r\n")));
+        assert_eq!(answer.status, 200, "{cookies}: {}", answer.text());
+        let seen = app.upstream().last();
+        assert_eq!(seen.field("x-auth-user-id"), Some(user.id.to_string()), "{cookies}");
+        let got = seen.field("cookie").unwrap_or_default();
+        let ours: Vec<_> = got.split("; ").filter(|c| c.contains("stagedoor_")).collect();
+        let [ours] = ours[..] else { panic!("{cookies}: the upstream got {got:?}") };
+        let token = ours.strip_prefix("stagedoor_access=").unwrap_or_else(|| panic!("{got}"));
+        let claims = crate::jwt_forge::payload_of(token);
+        assert_eq!(claims["sub"], user.id.to_string(), "{cookies}");
+        assert!(claims["exp"].as_i64() > Some(app.now().secs()), "{cookies}: an ended token: {claims}");
+        for theirs in ["theme=dark", "lang=de"] {
+            assert_eq!(got.contains(theirs), cookies.contains(theirs), "{cookies}: {got}");
+        }
+        let head = String::from_utf8_lossy(&seen.head).into_owned();
+        assert!(!head.contains(&user.refresh), "{cookies}: the refresh token went on: {head}");
+    }
+    // Elsewhere neither goes on.
+    let (user, _) = late(&app);
+    app.case(Some(&user), get("/api/x", &user.cookies())).allowed();
+    assert_eq!(app.upstream().last().field("cookie"), None);
+}
