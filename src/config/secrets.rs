@@ -33,7 +33,7 @@ const SAMPLE_WORDS: [&str; 10] = [
 ];
 
 /// Where the operator's secret is.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SecretSource {
     /// A file; made at the first start if it is missing.
     File(PathBuf),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::Secret;
 
 /// Where mail goes and what it looks like.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// How it is delivered.
     pub transport: TransportSettings,
@@ -17,7 +17,7 @@ pub struct Settings {
 }
 
 /// The ways of delivery.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TransportSettings {
     /// Kept in memory and shown on the admin listener's mailbox page.
     Mailbox,
@@ -31,7 +31,7 @@ pub enum TransportSettings {
 }
 
 /// An SMTP server and how it is spoken to.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SmtpSettings {
     /// `smtp://`, `smtps://`, with `?tls=required` for STARTTLS; may carry user and password.
     pub url: Secret,

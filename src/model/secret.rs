@@ -23,6 +23,15 @@ impl Secret {
     }
 }
 
+/// By value, in a time that depends on the lengths only.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time_eq(self.expose().as_bytes(), other.expose().as_bytes())
+    }
+}
+
+impl Eq for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
@@ -33,4 +42,16 @@ impl fmt::Debug for Secret {
 #[must_use]
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_differ_by_value_and_look_the_same() {
+        let (one, other) = (Secret::new("one"), Secret::new("two"));
+        assert!(one == one.clone() && one != other && one != Secret::new("one more"));
+        assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    }
 }

@@ -163,3 +163,25 @@ fn case_5_12_a_hundred_reloads_under_load_fail_nobody() {
     assert!(asked > 100, "{asked}");
     assert_eq!(wrong.into_inner(), 0);
 }
+
+/// A secret shows itself in no text, so it is the value that is compared.
+#[test]
+fn another_password_or_port_of_the_mail_server_waits_for_a_restart() {
+    let mailed = "mail: { transport: file, dir: mails,";
+    let by = |url: &str| format!("mail: {{ transport: smtp, url: \"{url}\",");
+    let first = by("smtps://door:first-w0rd@localhost:2525");
+    let site = Site::changed(mailed, &first);
+    let path = site.path("config.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let _server = site.serve();
+    for (url, waits) in [
+        ("smtps://door:first-w0rd@localhost:2525", false),
+        ("smtps://door:other-w0rd@localhost:2525", true),
+        ("smtps://door:first-w0rd@localhost:2526", true),
+    ] {
+        replace(&path, &text.replace(&first, &by(url)));
+        let (status, said) = admin(&site, "POST", "/reload");
+        assert_eq!((status, said.contains("wait for a restart: mail")), (200, waits), "{url}: {said}");
+        assert!(!said.contains("w0rd"), "{said}");
+    }
+}
