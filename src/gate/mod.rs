@@ -9,6 +9,7 @@
 //! - `identity`: which headers a client may never set, and the ones set for the upstream
 //! - `permit`: what an allowed verdict hands to the front; nothing reaches an upstream without one
 //! - `refusal`: the only table from a refusal to status and words
+//! - `loggable`: what of a path may be written down
 //! - `cross_site`, `client_kind`, `return_target`: what the browser says about a request, and where to go after sign-in
 
 #[cfg(feature = "gateway")]
@@ -22,6 +23,7 @@ pub mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod identity;
+mod loggable;
 mod permit;
 mod principal;
 mod refusal;

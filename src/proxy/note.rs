@@ -71,17 +71,10 @@ impl Front {
             reason = refusal.reason(),
             status = refusal.status(),
             %method,
-            path = self.loggable(path),
+            path = &*self.parts().gate.snapshot().settings().loggable(path),
             client_ip = ctx.client_ip.map(tracing::field::display),
             "request refused"
         );
-    }
-
-    /// The path, cut to the prefix for our own endpoints: mailed links carry their secret in it (INV-4).
-    fn loggable<'a>(&self, path: &'a str) -> &'a str {
-        let snapshot = self.parts().gate.snapshot();
-        let prefix = snapshot.settings().auth_prefix.len();
-        if path.starts_with(&snapshot.settings().auth_prefix) { &path[..prefix] } else { path }
     }
 }
 

@@ -87,6 +87,38 @@ fn every_refusal_is_one_line_with_its_reason_and_the_id_of_the_request() {
     }
 }
 
+/// Addresses of ours may hold a secret, however they are written; those of applications are written down whole.
+#[test]
+fn inv_4_the_path_of_a_refusal_is_cut_where_it_is_ours_and_only_there() {
+    let site = Site::new();
+    let _server = site.serve();
+    let large = "Content-Length: 99999999\r\n";
+    let post = |path: &str| format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{large}\r\n").into_bytes();
+    for (bytes, path) in [
+        (get("/authors/s3cr3t", ""), "/authors/s3cr3t"),
+        (get("/auth.txt", ""), "/auth.txt"),
+        (get("/authors/../s3cr3t", ""), "/authors/../s3cr3t"),
+        (get("/api/auth/s3cr3t", ""), "/api/auth/s3cr3t"),
+        (post("/auth/unlock/u/s3cr3t/"), "/auth"),
+        (post("/%61uth/unlock/u/s3cr3t/"), "/auth"),
+        (get("/%61uth/../auth/unlock/u/s3cr3t/", ""), "/auth"),
+        (get("/%2561uth/unlock/u/s3cr3t/", ""), "/auth"),
+        (get("/auth%2funlock%2fu%2fs3cr3t/", ""), "/auth"),
+        (get("/auth%5cunlock/u/s3cr3t/", ""), "/auth"),
+        (get("/AUTH/unlock/u/s3cr3t/", ""), "/AUTH"),
+        (get("/mail//%41uth;x=1/unlock/u/s3cr3t/", ""), "/mail//Auth"),
+        (get("//localhost/auth/unlock/u/s3cr3t/", ""), "//localhost/auth"),
+    ] {
+        let what = String::from_utf8_lossy(&bytes).into_owned();
+        let before = refusals(&site).len();
+        let mut connection = RawClient::connect(site.public());
+        connection.send(&bytes);
+        assert!(connection.answer().expect("an answer").status >= 400, "{what}");
+        let lines = eventually("a line", || Some(refusals(&site)).filter(|l| l.len() > before));
+        assert_eq!(field(&lines[before], "path"), Some(&json!(path)), "{what}");
+    }
+}
+
 /// All secrets of one person, as they come along.
 #[derive(Default)]
 struct Secrets(BTreeSet<String>);
