@@ -21,9 +21,7 @@ fn reserved_by_letter(first: u8) -> &'static [&'static str] {
             "x-client-ip",
             "x-envoy-*",
             "x-forwarded*",
-            "x-goog-authenticated-user*",
             "x-goog-iap-*",
-            "x-goog-user*",
             "x-gw-*",
             "x-http-method*",
             "x-internal-*",
@@ -57,16 +55,30 @@ const MAX_FOLDED: usize = 64;
 #[must_use]
 pub fn is_reserved_header(name: &HeaderName) -> bool {
     let name = name.as_str();
+    if is_goog_user(name.as_bytes()) {
+        return true;
+    }
     if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
         return is_reserved_folded(name);
     }
     let mut buf = [0u8; MAX_FOLDED];
     let len = name.len().min(MAX_FOLDED);
     for (to, from) in buf.iter_mut().zip(name.bytes()) {
-        *to = if from.is_ascii_alphanumeric() { from.to_ascii_lowercase() } else { b'-' };
+        *to = fold(from);
     }
     let folded = std::str::from_utf8(&buf[..len]).unwrap_or("x-auth-");
     is_reserved_folded(folded) || FRAMING_NAMES.contains(&folded)
+}
+
+/// `X-Goog-*-User*`, whatever the `*` stand for.
+fn is_goog_user(name: &[u8]) -> bool {
+    let folds_to = |part: &[u8], text: &[u8]| part.iter().map(|b| fold(*b)).eq(text.iter().copied());
+    name.get(..7).is_some_and(|start| folds_to(start, b"x-goog-"))
+        && name[6..].windows(5).any(|part| folds_to(part, b"-user"))
+}
+
+fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 fn is_reserved_folded(name: &str) -> bool {
@@ -107,6 +119,8 @@ mod tests {
             "Cf-Access-Jwt-Assertion",
             "X-Amzn-Oidc-Data",
             "X-Goog-Authenticated-User-Email",
+            "x_goog_anything_user_email",
+            "X-Goog-User",
             "Forwarded",
             "Proxy",
             "X-Real-IP",

@@ -34,6 +34,7 @@ const SPOOFED: &[&str] = &[
     "X-Amzn-Oidc-Identity",
     "X-Goog-Authenticated-User-Email",
     "X-Goog-Authenticated-User-Id",
+    "X-Goog-Foo-User-Email",
     "X-Webauth-User",
     "X-Remote-User",
 ];
@@ -41,6 +42,34 @@ const SPOOFED: &[&str] = &[
 /// One field line each, with this value.
 fn lines(names: &[&str], value: &str) -> String {
     names.iter().map(|n| format!("{n}: {value}\r\n")).collect()
+}
+
+/// Of `X-Goog-*-User*` the middle may be anything, and the names around it.
+#[test]
+fn i_02_a_family_with_a_hole_in_it_is_stripped_in_every_spelling() {
+    let app = TestApp::start();
+    let long = "Very-".repeat(40);
+    let arrives = |name: &str| {
+        let answer = app.ask(get("/public/x", &format!("{name}: admin\r\n")));
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        !app.upstream().last().all(name).is_empty()
+    };
+    for name in [
+        "X-Goog-User",
+        "X-Goog-User-Email",
+        "X-Goog-Foo-User",
+        "X-GOOG-FOO-USER-EMAIL",
+        "x-goog-foo-bar-userid",
+        "X_Goog_Foo_User_Email",
+        "X-Goog.Foo_User~Id",
+        &format!("X-Goog-{long}User"),
+        &format!("X_Goog_{long}User"),
+    ] {
+        assert!(!arrives(name), "{name}");
+    }
+    for name in ["X-Goog-Meta-Colour", "X-Goog-Superuser", "X-Google-Foo-User", "Y-Goog-Foo-User"] {
+        assert!(arrives(name), "{name}");
+    }
 }
 
 #[test]
