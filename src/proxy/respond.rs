@@ -9,6 +9,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use super::ctx::REQUEST_ID;
 use crate::gate::{ClientKind, CookieNames, HeadRefusal, Refusal, RequestHead, Snapshot};
 use crate::model::RequestId;
 
@@ -179,6 +180,7 @@ pub(super) async fn write(
 pub(super) fn raw(refusal: Refusal, id: RequestId, https: bool) -> Vec<u8> {
     let mut answer = problem(refusal, id);
     answer.headers.extend(https.then(hsts));
+    answer.headers.extend(HeaderValue::try_from(id.to_string()).map(|id| (REQUEST_ID, id)));
     let reason = StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
     let mut text = format!("HTTP/1.1 {} {reason}\r\n", answer.status);
     for (name, value) in &answer.headers {
