@@ -5,7 +5,7 @@ use pingora::http::RequestHeader;
 
 use super::handshake;
 use super::strict::is_length;
-use crate::gate::form::is_authority;
+use crate::gate::form::{check_method, is_authority};
 use crate::gate::{HeadRefusal, Refusal, RequestHead};
 use crate::model::{ClientIp, RequestId};
 
@@ -68,10 +68,7 @@ fn host(req: &RequestHeader) -> Option<&str> {
 /// HTTP/2 has no raw head to look at; the same rules on its parsed form (H-10, H-11, P-16).
 fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
     let malformed = |id| Err(Refusal::Head(HeadRefusal::Malformed(id)));
-    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    if !methods.contains(&req.method.as_str()) {
-        return Err(Refusal::Head(HeadRefusal::MethodUnknown));
-    }
+    check_method(req.method.as_str().as_bytes()).map_err(Refusal::Head)?;
     if !target.starts_with('/') {
         return malformed("not_origin_form");
     }

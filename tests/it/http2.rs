@@ -109,6 +109,30 @@ fn z_07_z_08_lengths_that_are_not_true() {
     app.assert_alive();
 }
 
+/// One list of methods: what is said to them does not depend on the version.
+#[test]
+fn p_24_methods_get_the_same_answer_as_on_http_1() {
+    let app = TestApp::start();
+    let long = "A".repeat(33);
+    for (method, status, reason) in [
+        ("TRACE", 405, "method_not_allowed"),
+        ("PROPFIND", 501, "method_unknown"),
+        ("get", 400, "method_malformed"),
+        ("M-SEARCH", 400, "method_malformed"),
+        (&long, 400, "method_malformed"),
+    ] {
+        let line = format!("{method} /public/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = app.ask(line);
+        assert_eq!((answer.status, answer.json()["reason"].as_str()), (status, Some(reason)), "{method}");
+        let End::Answer(told, body) = app.h2(&with(":method", method.as_bytes())) else {
+            panic!("{method}: no answer over HTTP/2")
+        };
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("a problem");
+        assert_eq!((told, body["reason"].as_str()), (status, Some(reason)), "{method} over HTTP/2");
+    }
+    assert_eq!(app.upstream().count(), 0);
+}
+
 #[test]
 fn z_09_nothing_in_a_field_becomes_another_line() {
     let app = TestApp::start();
