@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::{Refusal, Snapshot};
 use crate::model::constant_time_eq;
 use crate::token::Vault;
 
@@ -45,6 +46,18 @@ impl ReturnTargets {
     fn mac(&self, target: &str) -> String {
         let mac = self.vault.mac(LABEL, &[target.as_bytes()]);
         URL_SAFE_NO_PAD.encode(&mac[..16])
+    }
+}
+
+impl Snapshot {
+    /// The query for the sign-in page after `refusal`: back to `target`, where there is one that can be asked for once
+    /// more. To somebody who is signed in the page shows only with a target; for them that is the account home then.
+    #[must_use]
+    pub fn way_back(&self, refusal: Refusal, target: Option<&str>) -> Option<String> {
+        let returns = self.returns()?;
+        let home =
+            || matches!(refusal, Refusal::Elevate(_)).then(|| format!("{}/", self.settings().auth_prefix));
+        target.and_then(|t| returns.query(t)).or_else(|| returns.query(&home()?))
     }
 }
 

@@ -171,7 +171,7 @@ impl Front {
         if !stay {
             (answer.status, answer.body) = (302, bytes::Bytes::new());
         }
-        if let Ok(location) = HeaderValue::try_from(way_to(page, asked, head, &snapshot)) {
+        if let Ok(location) = HeaderValue::try_from(way_to(page, (asked, refusal), head, &snapshot)) {
             answer.headers.push((LOCATION, location));
         }
         answer
@@ -180,10 +180,15 @@ impl Front {
 
 /// Absolute, because the proxy may resolve a relative one against our own address; and always on `public_url`. Back to
 /// the page only where that is the same origin, else people land on the home page.
-fn way_to(page: &str, asked: &Asked<'_>, head: &RequestHead<'_>, snapshot: &Snapshot) -> String {
+fn way_to(
+    page: &str,
+    (asked, refusal): (&Asked<'_>, Refusal),
+    head: &RequestHead<'_>,
+    snapshot: &Snapshot,
+) -> String {
     let settings = snapshot.settings();
     let back = head.method.is_safe() && asked.is_at(&settings.public_url);
-    let query = snapshot.returns().filter(|_| back).and_then(|r| r.query(asked.target));
+    let query = snapshot.way_back(refusal, back.then_some(asked.target));
     let query = query.map(|q| format!("?{q}")).unwrap_or_default();
     format!("{}{}{page}{query}", settings.public_url, settings.auth_prefix)
 }

@@ -54,7 +54,7 @@ pub(super) fn refused(
         };
     }
     let mut answer = match head {
-        Some(head) if navigation && refusal.leads_to_sign_in() => to_sign_in(head, snapshot),
+        Some(head) if navigation && refusal.leads_to_sign_in() => to_sign_in(refusal, head, snapshot),
         _ if navigation && !matches!(refusal, Refusal::Head(_)) => page(refusal, pages, id),
         _ => problem(refusal, id),
     };
@@ -70,14 +70,13 @@ fn hsts() -> (HeaderName, HeaderValue) {
 }
 
 /// To the sign-in page, and back to where the person wanted to go: for a GET there, else to its home page.
-fn to_sign_in(head: &RequestHead<'_>, snapshot: &Snapshot) -> Answer {
+fn to_sign_in(refusal: Refusal, head: &RequestHead<'_>, snapshot: &Snapshot) -> Answer {
     let target = match head.query {
         Some(query) => format!("{}?{query}", head.path),
         None => head.path.to_owned(),
     };
     let prefix = &snapshot.settings().auth_prefix;
-    let back = snapshot.returns().filter(|_| head.method.is_safe()).and_then(|r| r.query(&target));
-    let location = match back {
+    let location = match snapshot.way_back(refusal, head.method.is_safe().then_some(&*target)) {
         Some(query) => format!("{prefix}/login/?{query}"),
         None => format!("{prefix}/login/"),
     };

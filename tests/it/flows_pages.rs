@@ -203,3 +203,32 @@ fn signing_out_takes_a_button_and_clears_the_browser() {
     assert!(location(&thief.visit("/api/x")).starts_with("/auth/login/"), "the old cookies are dead");
     assert!(browser.visit("/auth/login/?notice=signed-out").text().contains("You are signed out."));
 }
+
+/// What was sent cannot be sent once more by us; but who sent it must find the page where the sign-in is made fresh.
+#[test]
+fn a_rule_that_wants_a_fresh_sign_in_leads_a_form_to_where_one_proves_it_again() {
+    let app = TestApp::with(|setup| {
+        setup.manual_clock().rule("{ path: /fresh/**, allow: { max_age: 5m } }");
+    });
+    let person = app.person("user");
+    let long = format!("/fresh/{}", "x".repeat(3000));
+    for target in ["/fresh/x", long.as_str()] {
+        let mut browser = Browser::of(&app, &app.sign_in(&person.email));
+        app.advance(Duration::from_secs(6 * 60));
+        let refused = match target {
+            "/fresh/x" => browser.post_form(target, &[("vote", "yes")]),
+            // Too long to be returned to.
+            _ => browser.visit(target),
+        };
+        let page = browser.visit(location(&refused));
+        assert!(page.status == 200 && page.text().contains("name=\"password\""), "{}", page.text());
+        let (next, mac) = (hidden(&page.text(), "next"), hidden(&page.text(), "mac"));
+        let fields =
+            [("email", person.email.as_str()), ("password", PASSWORD), ("next", &next), ("mac", &mac)];
+        assert_eq!(location(&browser.post_form("/auth/login/", &fields)), "/auth/");
+        assert_eq!(browser.post_form("/fresh/x", &[("vote", "yes")]).status, 200);
+    }
+    // Nobody is asked without a target as ever.
+    let nobody = Browser::new(&app).post_form("/fresh/x", &[("vote", "yes")]);
+    assert_eq!(location(&nobody), "/auth/login/");
+}

@@ -159,6 +159,25 @@ fn c_01_c_02_browsers_are_sent_to_sign_in_on_our_origin_only() {
 }
 
 #[test]
+fn a_sign_in_that_is_not_fresh_is_made_so_also_where_there_is_no_way_back() {
+    let app = TestApp::with(|setup| {
+        outside(setup);
+        setup.rule("{ path: /fresh/**, allow: { max_age: 5m } }");
+        setup.tweak(|settings| settings.gate.public_url = format!("http://{HOST}"));
+    });
+    let hour = std::time::Duration::from_secs(3600);
+    let user = app.minted(&app.person("user"), |g| g.auth_time = g.auth_time.before(hour));
+    let page = |fields: String| verify(&app, &format!("{fields}{}{PAGE}", user.bearer()));
+    let elsewhere = page(about("GET", "/fresh/x").replace("Proto: http", "Proto: https"));
+    for answer in [page(about("POST", "/fresh/x")), elsewhere] {
+        let location = answer.field("location").unwrap_or_default();
+        assert!(location.starts_with("http://outside.test/auth/login/?next=/auth/&mac="), "{location}");
+    }
+    let back = page(about("GET", "/fresh/x"));
+    assert!(back.field("location").is_some_and(|l| l.contains("?next=/fresh/x&mac=")));
+}
+
+#[test]
 fn an_ended_access_cookie_takes_a_detour() {
     let app = start();
     let user = app.person("user");
