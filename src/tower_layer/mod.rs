@@ -9,8 +9,9 @@
 //! All of them leave a [`Principal`](crate::gate::Principal) in the request's extensions, or nothing for an anonymous
 //! request; feature `axum` makes it an extractor. They work with any `Service<http::Request<B>>` whose response body can
 //! be made from a `String`, which is how refusals get their text: `String` itself, `http_body_util::Full<Bytes>`,
-//! `axum::body::Body`. Map the body of other services first (`tower_http::map_response_body`). The futures have names,
-//! and a request that passes boxes nothing.
+//! `axum::body::Body`. Map the body of other services first (`tower_http::map_response_body`). Behind `from_gateway` it
+//! must be `Clone` as well: a request that waits for keys takes the service along that was ready for it. The futures have
+//! names, and a request that passes boxes nothing.
 //!
 //! Refusals are problem documents (RFC 9457). What is asked by the gate (`from_policy`, `require`) says what the gateway
 //! would say, and has [`Denied`] with the stable reason in the response's extensions, for logs.
