@@ -173,6 +173,26 @@ fn i_14_our_credentials_never_reach_the_upstream() {
     assert_eq!(app.upstream().last().field("authorization"), Some(format!("Bearer {access}")));
 }
 
+/// A bearer token that is not ours is taken for a bad one of ours. An application that checks its own needs a public
+/// path and `forward_token`.
+#[test]
+fn i_14_somebody_elses_bearer_token_goes_on_where_the_path_is_public_and_the_route_says_so() {
+    let app = TestApp::with(|setup| {
+        for path in ["/api/forward/**", "/public/forward/**"] {
+            setup.route(&format!("{{ path: {path}, upstream: app, forward_token: true }}"));
+        }
+    });
+    let user = app.person("user");
+    let theirs = "Authorization: Bearer gh-0123.abc\r\n";
+    let seen = app.case(None, get("/public/x", theirs)).allowed();
+    assert_eq!(seen.at_upstream().field("authorization"), None);
+    let seen = app.case(None, get("/public/forward/x", theirs)).allowed();
+    assert_eq!(seen.at_upstream().field("authorization").as_deref(), Some("Bearer gh-0123.abc"));
+    app.case(None, get("/api/forward/x", theirs)).denied();
+    // Beside our cookie it is a second credential.
+    app.case(None, get("/api/forward/x", &format!("{theirs}{}", user.cookies()))).denied();
+}
+
 /// `forward_token` is about the access token; the refresh token makes new ones, and is for nobody but us.
 #[test]
 fn i_14_a_refresh_token_is_never_forwarded() {
