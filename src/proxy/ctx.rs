@@ -41,6 +41,8 @@ pub struct Ctx {
     pub(super) paces: (Pace, Pace),
     /// Why it was refused.
     pub(super) refusal: Option<Refusal>,
+    /// What went wrong where the fault is not the client's.
+    pub(super) cause: Option<String>,
     /// The id as a header value, once it was needed.
     pub(super) id_value: Option<HeaderValue>,
     /// What had happened to tokens and rules before the gate was asked.

@@ -180,6 +180,7 @@ impl ProxyHttp for Front {
             body: (0, 0),
             paces: Default::default(),
             refusal: None,
+            cause: None,
             id_value: None,
             news: self.parts.exchanges.news.so_far(),
             _in_flight: self.parts.drain.enter(),
@@ -369,8 +370,7 @@ impl ProxyHttp for Front {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
         if refusal.status() >= 500 {
-            let upstream = ctx.permit.as_ref().map(|p| self.parts.upstreams.name(p.upstream()));
-            tracing::warn!(request_id = %ctx.id, upstream, error = %e, "request failed");
+            ctx.cause = Some(e.to_string());
         }
         session.set_keepalive(None);
         if self.refuse(session, ctx, refusal).await.is_err() {

@@ -66,15 +66,25 @@ impl Front {
         if matches!(refusal, Refusal::Head(_)) && !self.quiet().may_say(refusal.reason()) {
             return;
         }
-        tracing::info!(
-            request_id = %ctx.id,
-            reason = refusal.reason(),
-            status = refusal.status(),
-            %method,
-            path = &*self.parts().gate.snapshot().settings().loggable(path),
-            client_ip = ctx.client_ip.map(tracing::field::display),
-            "request refused"
-        );
+        let cause = ctx.cause.as_deref();
+        let upstream = cause.and(ctx.permit.as_ref()).map(|p| self.parts().upstreams.name(p.upstream()));
+        // Only the level is not the same for both, and that must be a constant.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = %ctx.id,
+                    reason = refusal.reason(),
+                    status = refusal.status(),
+                    %method,
+                    path = &*self.parts().gate.snapshot().settings().loggable(path),
+                    client_ip = ctx.client_ip.map(tracing::field::display),
+                    upstream,
+                    error = cause,
+                    "request refused"
+                )
+            };
+        }
+        if cause.is_some() { line!(warn) } else { line!(info) }
     }
 }
 

@@ -62,6 +62,7 @@ fn every_refusal_is_one_line_with_its_reason_and_the_id_of_the_request() {
         (403, "permission-required", get("/auth/admin/users/", &bearer)),
         (401, "unauthenticated", get("/auth/sessions/", "")),
         (404, "not-found", get("/auth/nothing/", "")),
+        (502, "upstream_down", get("/public/x", "")),
     ];
     for (status, reason, bytes) in kinds {
         let what = String::from_utf8_lossy(&bytes[..bytes.len().min(90)]).into_owned();
@@ -83,7 +84,14 @@ fn every_refusal_is_one_line_with_its_reason_and_the_id_of_the_request() {
         let id = field(line, "request_id").and_then(Value::as_str).expect("an id").to_owned();
         let told = answer.field("x-request-id").map(str::to_owned);
         let told = told.or_else(|| answer.json()["request_id"].as_str().map(str::to_owned));
-        assert_eq!(told, Some(id), "{what}");
+        assert_eq!(told, Some(id.clone()), "{what}");
+        let same = log(&site).iter().filter(|l| field(l, "request_id").is_some_and(|i| *i == *id)).count();
+        assert_eq!(same, 1, "{what}: one line under {id}");
+        let cause = ["upstream", "error"].map(|name| field(line, name).and_then(Value::as_str));
+        match cause {
+            [Some("things"), Some(error)] => assert!(status == 502 && error.contains("refused"), "{line}"),
+            cause => assert!(status != 502 && cause == [None, None], "{what}: {line}"),
+        }
     }
 }
 
