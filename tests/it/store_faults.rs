@@ -138,6 +138,80 @@ fn case_5_23_a_truncated_log_costs_the_last_changes_and_no_more() {
     }
 }
 
+/// Ways in which the log of changes is lost.
+const LOSSES: [&str; 3] = ["emptied", "removed", "noise"];
+
+fn lose_log(site: &Site, how: &str) {
+    let log = site.path("site.db-wal");
+    match how {
+        "emptied" => std::fs::write(&log, b"").unwrap(),
+        "removed" => {
+            for side in [log, site.path("site.db-shm")] {
+                let _ = std::fs::remove_file(side);
+            }
+        }
+        _ => {
+            let was = std::fs::read(&log).unwrap_or_default();
+            std::fs::write(&log, [&[0x5a; 8192], was.get(8192..).unwrap_or_default()].concat()).unwrap();
+        }
+    }
+}
+
+/// The link that makes the first administrator, as the start prints it.
+fn first_link(server: &mut Server) -> String {
+    let heading = server.first_line();
+    assert!(heading.contains("no administrator"), "{heading}");
+    server.first_line().trim().to_owned()
+}
+
+/// Somebody registers with a new gateway, the machine dies, and the log is lost: what the answer said is so.
+#[test]
+fn case_5_23_a_lost_log_never_leaves_an_empty_store() {
+    for how in LOSSES {
+        let site = Site::new();
+        let mut server = site.serve();
+        let link = first_link(&mut server);
+        let form = json!({
+            "name": "Ada", "email": "ada@example.org", "password": PASSWORD, "password_confirm": PASSWORD,
+        });
+        assert_eq!(site.client().post_json("/auth/register/", &form).status, 202);
+        let mail = eventually("the mail arrives", || site.mails().into_iter().next());
+        server.kill();
+        lose_log(&site, how);
+
+        let mut server = site.serve();
+        assert_eq!(first_link(&mut server), link, "{how}: the way to the first administrator is the same");
+        let activation = crate::flows_binary::link_in(&mail, &site.url());
+        assert_eq!(
+            site.client().post_json(&activation, &json!({})).status,
+            200,
+            "{how}: the account is there"
+        );
+        token(&sign_in(&site), "access");
+    }
+}
+
+/// A file in which nothing is yet, because everything is in a log that is lost: no store is made in its place either.
+#[test]
+fn case_5_23_a_file_whose_log_is_lost_is_not_taken_for_a_new_one() {
+    let site = Site::new();
+    site.create_user("ada@example.org", "user");
+    let bare = site.path("bare.db");
+    rusqlite::Connection::open(&bare).unwrap().pragma_update(None, "journal_mode", "wal").unwrap();
+    std::fs::copy(&bare, site.path("site.db")).unwrap();
+    for how in LOSSES {
+        lose_log(&site, how);
+        let log = || std::fs::read(site.path("site.db-wal")).unwrap_or_default();
+        let before = log();
+        refused(&site, &["site.db", "holds nothing", "site.db-wal", "restore a backup", "site.db.lock"]);
+        assert_eq!(log(), before, "{how}: the log is left as it is");
+    }
+    // The way out that the message names.
+    std::fs::remove_file(site.path("site.db.lock")).unwrap();
+    let mut server = site.serve();
+    first_link(&mut server);
+}
+
 /// A store on a disk of 4 MiB that only the gateway sees; `None` where this user may make none.
 fn on_small_disk(site: &Site) -> Option<(Server, PathBuf)> {
     std::fs::create_dir(site.path("disk")).unwrap();

@@ -4,6 +4,7 @@
 mod backup;
 mod open;
 mod run;
+mod settle;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -83,14 +84,15 @@ impl Sqlite {
     /// Without readers the writer reads too.
     fn start(writer: Connection, readers: Vec<Connection>) -> Result<Self, StoreError> {
         let (write, jobs) = mpsc::channel(QUEUE);
-        let mut threads = vec![spawn("store-write", writer, Arc::new(Mutex::new(jobs)))?];
+        let young = settle::is_young(&writer);
+        let mut threads = vec![spawn("store-write", writer, Arc::new(Mutex::new(jobs)), young)?];
         let mut read = write.clone();
         if !readers.is_empty() {
             let (sender, jobs) = mpsc::channel(QUEUE);
             read = sender;
             let jobs = Arc::new(Mutex::new(jobs));
             for connection in readers {
-                threads.push(spawn("store-read", connection, Arc::clone(&jobs))?);
+                threads.push(spawn("store-read", connection, Arc::clone(&jobs), false)?);
             }
         }
         Ok(Self { doors: Some(Doors { write, read }), threads })
@@ -101,15 +103,20 @@ impl Sqlite {
     }
 }
 
-fn spawn(name: &str, connection: Connection, jobs: Jobs) -> Result<JoinHandle<Connection>, StoreError> {
+fn spawn(
+    name: &str,
+    connection: Connection,
+    jobs: Jobs,
+    young: bool,
+) -> Result<JoinHandle<Connection>, StoreError> {
     std::thread::Builder::new()
         .name(name.to_owned())
-        .spawn(move || serve(connection, &jobs))
+        .spawn(move || serve(connection, &jobs, young))
         .map_err(|e| StoreError::Unavailable(format!("cannot start a thread: {e}")))
 }
 
-/// Works until the doors are closed; gives the connection back for [`Sqlite::drop`] to close.
-fn serve(mut connection: Connection, jobs: &Jobs) -> Connection {
+/// Works until the doors are closed, on a young store with more care; gives the connection back for [`Sqlite::drop`] to close.
+fn serve(mut connection: Connection, jobs: &Jobs, mut young: bool) -> Connection {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         match next {
@@ -121,7 +128,9 @@ fn serve(mut connection: Connection, jobs: &Jobs) -> Connection {
                 let _ = answer.send(run::read(&connection, sql, &params));
             }
             Some(Job::Write(statements, answer)) => {
-                let _ = answer.send(run::transaction(&mut connection, &statements));
+                let done = run::transaction(&mut connection, &statements);
+                young = young && settle::stays_young(&connection);
+                let _ = answer.send(done);
             }
         }
     }

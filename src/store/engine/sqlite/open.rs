@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::run::translate;
+use super::settle::settle;
 use crate::store::StoreError;
 use crate::store::migrate;
 use crate::store::settings::Migrated;
@@ -35,11 +36,20 @@ pub(super) fn file(path: &Path) -> Result<(Connection, Migrated), StoreError> {
     // Held until the schema stands: a second process that starts at the same time waits here.
     let lock = lock(path)?;
     let mut connection = connect(path)?;
+    leave_log(&connection, true).map_err(|e| placed(path, e))?;
     tune(&connection).map_err(|e| placed(path, translate(e)))?;
-    let migrated = bring_up_to_date(path, &mut connection).map_err(|e| placed(path, e))?;
+    let migrated = bring_up_to_date(path, &mut connection, was_used(&lock)).map_err(|e| placed(path, e))?;
+    leave_log(&connection, false).map_err(|e| placed(path, e))?;
     remember(&lock)
         .map_err(|e| refused(path, format!("cannot write {}: {e}", beside(path, LOCK).display())))?;
     Ok((connection, migrated))
+}
+
+/// Whether a connection that closes last leaves the log of changes as it is: whoever refuses a store may need it to mend
+/// the store.
+fn leave_log(connection: &Connection, leave: bool) -> Result<(), StoreError> {
+    let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(option, leave).map(drop).map_err(translate)
 }
 
 /// Refuses a store that was here and is gone: an empty one in its place would let nobody in, and hide the loss.
@@ -60,7 +70,12 @@ fn was_never_used(path: &Path) -> Result<(), StoreError> {
 
 /// Lets the lock say from now on that there is a store.
 fn remember(mut lock: &File) -> std::io::Result<()> {
-    if lock.metadata()?.len() == 0 { lock.write_all(USED) } else { Ok(()) }
+    if was_used(lock) { Ok(()) } else { lock.write_all(USED) }
+}
+
+/// Whether it says so.
+fn was_used(lock: &File) -> bool {
+    lock.metadata().is_ok_and(|m| m.len() > 0)
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {
@@ -89,7 +104,7 @@ pub(super) fn for_copies(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn memory() -> Result<(Connection, Migrated), StoreError> {
     let mut connection = Connection::open_in_memory().map_err(translate)?;
     tune(&connection).map_err(translate)?;
-    let migrated = bring_up_to_date(Path::new(":memory:"), &mut connection)?;
+    let migrated = bring_up_to_date(Path::new(":memory:"), &mut connection, false)?;
     Ok((connection, migrated))
 }
 
@@ -134,7 +149,7 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<Migrated, StoreError> {
+fn bring_up_to_date(path: &Path, connection: &mut Connection, used: bool) -> Result<Migrated, StoreError> {
     let mut from = 0;
     let tables = "SELECT count(*), coalesce(sum(name = 'refinery_schema_history'), 0) FROM sqlite_master";
     let (all, ours): (i64, i64) =
@@ -147,9 +162,28 @@ fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<Migrated
         }
     } else if all > 0 {
         return Err(refused(path, "it belongs to another program; name another path".to_owned()));
+    } else if used {
+        return Err(lost_log(path));
     }
     migrate::runner()?.run(connection).map_err(|e| StoreError::Migration(e.to_string()))?;
-    Ok(Migrated { from, to: migrate::latest() })
+    let migrated = Migrated { from, to: migrate::latest() };
+    if migrated.from != migrated.to {
+        settle(connection).map_err(translate)?;
+    }
+    Ok(migrated)
+}
+
+/// A store whose file holds nothing: all of it was in the log.
+fn lost_log(path: &Path) -> StoreError {
+    let (log, lock) = (beside(path, LOG), beside(path, LOCK));
+    let why = format!(
+        "the file holds nothing, and {} says that there was a store: {}, which held the rest, is gone or damaged; put it \
+         back, or restore a backup, or remove {} to begin with an empty store",
+        lock.display(),
+        log.display(),
+        lock.display()
+    );
+    refused(path, why)
 }
 
 /// Names the file in an error that does not.

@@ -204,3 +204,25 @@ fn paths_that_cannot_be_written_say_what_to_do() {
     let forbidden = refusal("/proc/stagedoor.db".as_ref()).to_string();
     assert!(forbidden.contains("/proc/stagedoor.db") && forbidden.contains("path"), "{forbidden}");
 }
+
+fn changes(sql: &'static str) -> Vec<Statement> {
+    vec![Statement { sql, params: vec![], must_hit: false }]
+}
+
+#[tokio::test]
+async fn everything_is_in_the_file_itself_until_there_is_an_account() {
+    let (_dir, path) = place();
+    let engine = Sqlite::open(&path).unwrap();
+    let log = || path.with_extension("db-wal").metadata().map_or(0, |m| m.len());
+    assert_eq!(log(), 0, "the schema");
+    let key =
+        "INSERT INTO revocations (kind, subject, ends_before, expires_at) VALUES ('session', 's', 0, 5)";
+    engine.transaction(changes(key)).await.unwrap().unwrap();
+    assert_eq!(log(), 0, "what comes before anybody");
+    let account = "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at)
+                   VALUES ('a', 'a@example.org', 'A', 'x', 0, 0)";
+    engine.transaction(changes(account)).await.unwrap().unwrap();
+    assert_eq!(log(), 0, "the first account");
+    engine.transaction(changes("UPDATE accounts SET name = 'B'")).await.unwrap().unwrap();
+    assert!(log() > 0, "then as always");
+}
