@@ -38,6 +38,7 @@ pub(super) fn file(path: &Path) -> Result<(Connection, Migrated), StoreError> {
     let mut connection = connect(path)?;
     leave_log(&connection, true).map_err(|e| placed(path, e))?;
     tune(&connection).map_err(|e| placed(path, translate(e)))?;
+    is_whole(&connection).map_err(|e| placed(path, e))?;
     let migrated = bring_up_to_date(path, &mut connection, was_used(&lock)).map_err(|e| placed(path, e))?;
     leave_log(&connection, false).map_err(|e| placed(path, e))?;
     remember(&lock)
@@ -147,6 +148,17 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;",
     )
+}
+
+/// Reads every page: a start by itself reads few of them, and would meet damage only when somebody asks for a row there.
+fn is_whole(connection: &Connection) -> Result<(), StoreError> {
+    let said: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(translate)?;
+    // Before what it found stands a line with the name of the database, which is always the same.
+    match said.lines().last() {
+        Some("ok") => Ok(()),
+        found => Err(StoreError::Corrupt(found.unwrap_or_default().to_owned())),
+    }
 }
 
 fn bring_up_to_date(path: &Path, connection: &mut Connection, used: bool) -> Result<Migrated, StoreError> {
