@@ -1,12 +1,19 @@
 //! The database goes away, hangs, is slow, is locked, has no room: rows 5.6 to 5.8. Who is signed in notices nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{FAULT, Plan, Row, Stage};
+use crate::flows_process::eventually;
 use crate::support::exchange::{NoReply, Reply};
-use crate::support::{Class, Mode, Report};
+use crate::support::{Class, Mode, Node, Outcome, Report};
+
+/// How long the server hangs: longer than a step of the store may take (2.5 s), twice.
+const HANG: Duration = Duration::from_secs(6);
+/// How long the pool may take to recover.
+const RECOVERY: Duration = Duration::from_secs(5);
 
 #[track_caller]
 fn assert_later(answer: &Result<Reply, NoReply>) {
@@ -58,15 +65,24 @@ fn stopped(stage: &mut Stage) {
 #[test]
 fn case_5_7_postgres_hangs() {
     let mut stage = Stage::start(&Plan::default());
-    let mut row = Row::inject("5.7 PostgreSQL hangs (SIGSTOP)", &stage, || stage.postgres.signal("STOP"));
-    row.load.run_for(FAULT);
-    row.heal(|| stage.postgres.signal("CONT"));
-    assert_proxying_went_on(&row.finish(&mut stage));
+    let row = Row::inject("5.7 PostgreSQL hangs (SIGSTOP)", &stage, || stage.postgres.signal("STOP"));
+    hang(row, &mut stage, |stage| stage.postgres.signal("CONT"));
+    let row = Row::inject("5.7 PostgreSQL blackholed", &stage, || stage.door.set(Mode::Blackhole));
+    hang(row, &mut stage, |stage| stage.door.set(Mode::Pass));
+}
 
-    let mut row = Row::inject("5.7 PostgreSQL blackholed", &stage, || stage.door.set(Mode::Blackhole));
-    row.load.run_for(FAULT);
-    row.heal(|| stage.door.set(Mode::Pass));
-    assert_proxying_went_on(&row.finish(&mut stage));
+/// Until steps are given up and what waits for a connection is sent away; then the pool has to be well again.
+fn hang(mut row: Row, stage: &mut Stage, mend: impl FnOnce(&Stage)) {
+    row.load.run_for(HANG);
+    row.heal(|| mend(stage));
+    row.await_well();
+    let well = row.healed_for();
+    row.also("everybody_served_again_ms", well);
+    let report = row.finish(stage);
+    assert_proxying_went_on(&report);
+    let shed = report.of(Class::Refresh).filter(|e| e.outcome == Outcome::Later).count();
+    assert!(shed >= 2, "{shed} refreshes were shed");
+    assert!(well <= RECOVERY, "the pool is well again after {well:?}");
 }
 
 #[test]
@@ -97,16 +113,20 @@ fn case_5_7_case_5_8_postgres_is_locked_slow_or_full() {
     assert!(report.good_percent(Class::Refresh) < 100.0, "the fault was felt");
 }
 
+/// One connection to watch, one to write and one to read; and slow hashes.
+fn narrow() -> Plan {
+    Plan {
+        connections: 3,
+        password: "password: { argon2: { memory: 19MiB, iterations: 12, workers: 1, queue: 8 } }".to_owned(),
+        ..Plan::default()
+    }
+}
+
 /// More people sign in at once than there are connections, and hashing takes longer than anything else: no connection
 /// is held meanwhile, nothing is locked for ever, and refreshing goes on.
 #[test]
 fn case_5_8_the_smallest_pool_and_a_crowd_that_signs_in() {
-    let plan = Plan {
-        connections: 3,
-        password: "password: { argon2: { memory: 19MiB, iterations: 12, workers: 1, queue: 8 } }".to_owned(),
-        ..Plan::default()
-    };
-    let mut stage = Stage::start(&plan);
+    let mut stage = Stage::start(&narrow());
     let database = stage.database();
     let mut row = Row::inject("5.8 smallest pool, crowd at the door", &stage, || {});
     let held = "pg_stat_activity WHERE usename = 'gate' AND state = 'idle in transaction'
@@ -133,4 +153,65 @@ fn case_5_8_the_smallest_pool_and_a_crowd_that_signs_in() {
         database.run("DELETE FROM lockouts");
     });
     assert_proxying_went_on(&row.finish(&mut stage));
+}
+
+/// The crowd stays and the database is far away: every connection is at work, the operator sees it, and there are never more
+/// of them than was configured.
+#[test]
+fn case_5_8_the_operator_sees_that_the_pool_is_full() {
+    let mut stage = Stage::start(&narrow());
+    let far = Mode::Latency(Duration::from_millis(25));
+    let mut row = Row::inject("5.8 crowd keeps the smallest pool full", &stage, || stage.door.set(far));
+    let (token, over) = (row.load.held().remove(0), AtomicBool::new(false));
+    let busiest = std::thread::scope(|scope| {
+        let (stage, token, over) = (&stage, &token, Over(&over));
+        for n in 0..24 {
+            let over = over.0;
+            scope.spawn(move || stay(stage, n, token, over));
+        }
+        let mut busiest = [0; 2];
+        // The figures are those of a moment, once in 15 seconds.
+        eventually("the operator sees it", || {
+            for (node, most_seen) in stage.nodes.iter().zip(&mut busiest) {
+                let [busy, most] = ["busy", "most"].map(|state| connections(node, state));
+                assert!(most == 3 && busy <= most, "{busy} of {most}");
+                *most_seen = busy.max(*most_seen);
+            }
+            // The one to watch is needed for moments only.
+            busiest.iter().all(|busy| *busy >= 2).then_some(busiest)
+        })
+    });
+    row.note("busy_of_3", json!(busiest));
+    row.heal(|| stage.door.set(Mode::Pass));
+    assert_proxying_went_on(&row.finish(&mut stage));
+    eventually("and that there is room again", || {
+        stage.nodes.iter().all(|node| connections(node, "busy") <= 1).then_some(())
+    });
+}
+
+/// Ends what goes on meanwhile, also where the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// One of the crowd: every third signs in, the others look at an account.
+fn stay(stage: &Stage, n: usize, token: &str, over: &AtomicBool) {
+    let nobody = json!({ "email": format!("nobody{n}@example.org"), "password": "Wrong-Door-42!" });
+    while !over.load(Ordering::SeqCst) {
+        let status = if (n / 2).is_multiple_of(3) {
+            stage.post(n % 2, "/auth/token/", &nobody).map(|r| r.status)
+        } else {
+            stage.page(n % 2, "/auth/profile/", token)
+        };
+        assert!(matches!(status, Ok(200 | 401 | 403 | 429 | 503)), "{status:?}");
+    }
+}
+
+fn connections(node: &Node, state: &str) -> u32 {
+    let value = node.metric("stagedoor_store_connections", &format!("state=\"{state}\""));
+    format!("{value:.0}").parse().expect("a number")
 }

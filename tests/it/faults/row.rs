@@ -54,9 +54,14 @@ impl Row {
         self.load.now().saturating_sub(self.healed.expect("healed"))
     }
 
-    /// One more figure for the line.
+    /// One more time for the line.
     pub fn also(&mut self, name: &str, time: Duration) {
-        self.more.insert(name.to_owned(), json!(time.as_millis()));
+        self.note(name, json!(time.as_millis()));
+    }
+
+    /// One more figure for the line.
+    pub fn note(&mut self, name: &str, figure: Value) {
+        self.more.insert(name.to_owned(), figure);
     }
 
     /// What was wrong is mended.

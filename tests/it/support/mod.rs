@@ -52,7 +52,7 @@ pub use front_proxy::FrontProxy;
 pub use haproxy::Haproxy;
 pub use judge::Seen;
 pub use load::{Load, Tokens, tokens_in};
-pub use load_report::{Class, Report};
+pub use load_report::{Class, Outcome, Report};
 pub use node::{Node, assert_sound_log};
 pub use people::{PASSWORD, Person};
 pub use postgres::{Database, PostgresServer};
