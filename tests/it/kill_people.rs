@@ -1,15 +1,16 @@
 //! People whose gateway is killed under their hands: what each of them was told, and whether it holds afterwards.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stagedoor::model::{Clock as _, SystemClock, Timestamp};
 
 use crate::flows_client::Client;
-use crate::flows_process::{PASSWORD, eventually};
+use crate::flows_process::{PASSWORD, PATIENCE, eventually};
 use crate::smtp_stage::SmtpServer;
-use crate::support::Answer;
+use crate::support::{Answer, Tokens};
 
 /// What a client knows of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,27 @@ pub struct Town<'a> {
     pub resets: bool,
     /// The gateway is being killed: nobody waits for a mail any more.
     pub down: AtomicBool,
+    /// Told of each sign-out just before it is asked for.
+    pub departures: Sender<()>,
+}
+
+/// When the gateway is killed.
+pub enum Moment {
+    /// After so long.
+    After(Duration),
+    /// So long after somebody asked to be signed out: those are too quick to be met by chance.
+    Departure(Duration),
+}
+
+impl Moment {
+    /// Waits for it.
+    pub fn wait(&self, departures: &Receiver<()>) {
+        let (Self::After(time) | Self::Departure(time)) = self;
+        if matches!(self, Self::Departure(_)) {
+            departures.recv_timeout(PATIENCE).expect("somebody signs out");
+        }
+        std::thread::sleep(*time);
+    }
 }
 
 /// One person and what it was told.
@@ -47,6 +69,8 @@ pub struct Life {
     parent: Option<(String, Timestamp)>,
     refresh: String,
     reset_done: Told,
+    /// Sessions that this person has signed out of, and what came of it.
+    pub left: Vec<(Tokens, Told)>,
 }
 
 /// The password after a reset.
@@ -74,6 +98,15 @@ impl Town<'_> {
         })
     }
 
+    fn renewal(&self, refresh: &str) -> Option<Answer> {
+        self.ask("/auth/token/refresh/", &json!({ "refresh": refresh }))
+    }
+
+    fn sign_out(&self, tokens: &Tokens) -> Option<Answer> {
+        let body = json!({ "refresh": tokens.refresh });
+        self.client.clone().bearer(&tokens.access).try_post_json("/auth/logout/", &body)
+    }
+
     fn token(&self, email: &str, password: &str) -> Option<Answer> {
         self.ask("/auth/token/", &json!({ "email": email, "password": password }))
     }
@@ -92,6 +125,7 @@ impl Life {
             parent: None,
             refresh: String::new(),
             reset_done: Told::Nothing,
+            left: Vec::new(),
         }
     }
 
@@ -106,7 +140,50 @@ impl Life {
         for _ in 0..3 {
             self.renew(town)?;
         }
-        if town.resets { self.reset_password(town) } else { Some(()) }
+        self.come_and_go(town)?;
+        if town.resets {
+            self.reset_password(town)?;
+        }
+        self.come_and_go(town)
+    }
+
+    /// Signs in once more, and out again.
+    fn come_and_go(&mut self, town: &Town<'_>) -> Option<()> {
+        let password = if self.reset_done == Told::Done { NEW_PASSWORD } else { PASSWORD };
+        let answer = town.token(&self.email, password)?;
+        done(&answer, 200);
+        let access = answer.json()["access"].as_str().expect("an access token").to_owned();
+        let tokens = Tokens { access, refresh: refresh_in(&answer) };
+        self.left.push((tokens, Told::Silence));
+        let (tokens, told) = self.left.last_mut().expect("just pushed");
+        // Where nobody waits for it, nobody needs to know.
+        let _ = town.departures.send(());
+        done(&town.sign_out(tokens)?, 204);
+        *told = Told::Done;
+        Some(())
+    }
+
+    /// Whether an answer to a sign-out is missing.
+    pub fn is_leaving(&self) -> bool {
+        self.left.iter().any(|(_, told)| *told == Told::Silence)
+    }
+
+    /// Whether the tokens of the sessions whose end was answered are refused here.
+    pub fn stays_out(&self, town: &Town<'_>) -> bool {
+        let refused = |tokens: &Tokens| {
+            let page = town.client.clone().bearer(&tokens.access).get("/api/x").status;
+            page == 401 && town.renewal(&tokens.refresh).expect("an answer").status == 401
+        };
+        self.left.iter().filter(|(_, told)| *told == Told::Done).all(|(tokens, _)| refused(tokens))
+    }
+
+    /// Who got no answer asks again, whether that session had ended by then or not.
+    fn leave_again(&mut self, town: &Town<'_>) {
+        for (tokens, told) in self.left.iter_mut().filter(|(_, told)| *told == Told::Silence) {
+            let status = town.sign_out(tokens).expect("an answer").status;
+            assert!(matches!(status, 204 | 401), "{status}");
+            *told = Told::Done;
+        }
     }
 
     fn register(&mut self, town: &Town<'_>) -> Option<()> {
@@ -130,7 +207,7 @@ impl Life {
 
     fn renew(&mut self, town: &Town<'_>) -> Option<()> {
         self.renewing = Told::Silence;
-        let answer = town.ask("/auth/token/refresh/", &json!({ "refresh": self.refresh }))?;
+        let answer = town.renewal(&self.refresh)?;
         done(&answer, 200);
         let parent = std::mem::replace(&mut self.refresh, refresh_in(&answer));
         self.parent = Some((parent, SystemClock::new().now()));
@@ -173,6 +250,8 @@ impl Life {
             self.refresh_again(town);
         }
         self.reset_again(town);
+        self.leave_again(town);
+        eventually("who signed out stays out", || self.stays_out(town).then_some(()));
         let passwords: &[&str] = match self.reset_done {
             Told::Nothing => &[PASSWORD],
             Told::Silence => &[NEW_PASSWORD, PASSWORD],
@@ -210,8 +289,7 @@ impl Life {
             // Two tabs or a lost answer: for ten seconds the same child.
             let young = SystemClock::new().now().since(*at) < Duration::from_secs(8);
             if young {
-                let answer =
-                    town.ask("/auth/token/refresh/", &json!({ "refresh": parent })).expect("an answer");
+                let answer = town.renewal(parent).expect("an answer");
                 done(&answer, 200);
                 assert_eq!(refresh_in(&answer), self.refresh, "the same child");
             }

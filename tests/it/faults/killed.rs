@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,7 +13,7 @@ use super::{Plan, Row, Stage};
 use crate::flows_client::Client;
 use crate::flows_process::{Ports, eventually};
 use crate::kill::HALF_STATES;
-use crate::kill_people::{Life, Told, Town};
+use crate::kill_people::{Life, Moment, Told, Town};
 use crate::smtp_stage::SmtpServer;
 use crate::support::Database;
 
@@ -28,8 +29,14 @@ fn plan(post: u16) -> Plan {
 }
 
 fn town<'a>(stage: &Stage, node: usize, post: &'a SmtpServer) -> Town<'a> {
+    observed_town(stage, node, post).0
+}
+
+/// And who hears of sign-outs there.
+fn observed_town<'a>(stage: &Stage, node: usize, post: &'a SmtpServer) -> (Town<'a>, Receiver<()>) {
     let client = Client::new(stage.nodes[node].public());
-    Town { client, post, resets: true, down: AtomicBool::new(false) }
+    let (departures, departed) = channel();
+    (Town { client, post, resets: true, down: AtomicBool::new(false), departures }, departed)
 }
 
 /// What the dead gateway had taken comes back; those of the living one are finished first. Then its worker is woken.
@@ -85,35 +92,48 @@ fn case_5_15_one_of_two_gateways_is_killed_at_any_moment() {
     let stage = Stage::start(&plan(post.port));
     // Those whom the stage has made were never registered.
     let database = stage.database();
-    database.run("DELETE FROM accounts; DELETE FROM outbox; DELETE FROM audit; DELETE FROM attempts");
-    let (names, mut lives) = (AtomicUsize::new(0), Vec::<Life>::new());
+    database.run(
+        "DELETE FROM accounts; DELETE FROM outbox; DELETE FROM audit; DELETE FROM attempts;
+                  DELETE FROM revocations",
+    );
+    let (names, mut lives, mut unanswered) = (AtomicUsize::new(0), Vec::<Life>::new(), 0);
     let entropy: &dyn Entropy = &SystemEntropy;
     let clock = SystemClock::new();
     let mut recover = Duration::ZERO;
     for n in 0..KILLS {
         let (killed, alive) = (n % 2, (n + 1) % 2);
-        let time = Duration::from_millis(60 + u64::from(u16::from_le_bytes(entropy.bytes())) % 600);
-        let towns = [town(&stage, killed, &post), town(&stage, alive, &post)];
+        let chance = u64::from(u16::from_le_bytes(entropy.bytes()));
+        let moment = match n % 2 {
+            0 => Moment::Departure(Duration::from_micros(chance % 4000)),
+            _ => Moment::After(Duration::from_millis(60 + chance % 600)),
+        };
+        let (doomed, departed) = observed_town(&stage, killed, &post);
+        let towns = [doomed, town(&stage, alive, &post)];
         let node = &stage.nodes[killed];
         let [mut orphans, others] = until_killed([&towns[0], &towns[1]], &names, || {
-            std::thread::sleep(time);
+            moment.wait(&departed);
             node.kill();
         });
         for life in &others {
             let silent =
                 [life.registered, life.verified, life.signed_in, life.reset].contains(&Told::Silence);
-            assert!(!silent, "the other gateway has not answered: {life:?}");
+            assert!(!silent && !life.is_leaving(), "the other gateway has not answered: {life:?}");
         }
         give_back_leases(&stage, &database, alive, n);
         let other = town(&stage, alive, &post);
+        unanswered += orphans.iter().filter(|l| l.is_leaving()).count();
         for life in &mut orphans {
             life.hold_to_word(&other);
         }
         assert_whole(&database);
-        lives.extend(orphans.into_iter().chain(others));
         let began = clock.monotonic();
         stage.nodes[killed].start();
         recover = recover.max(clock.monotonic().saturating_sub(began));
+        let again = town(&stage, killed, &post);
+        for life in orphans.iter().chain(&others) {
+            assert!(life.stays_out(&again), "signed out, and in again after the restart: {life:?}");
+        }
+        lives.extend(orphans.into_iter().chain(others));
     }
     eventually("all mail is sent", || (database.count("outbox WHERE state = 'waiting'") == 0).then_some(()));
     assert_whole(&database);
@@ -131,7 +151,8 @@ fn case_5_15_one_of_two_gateways_is_killed_at_any_moment() {
         "{}",
         json!({
             "fault": "5.15 kill -9 of one of two gateways", "kills": KILLS, "recover_ms": recover.as_millis(),
-            "people": lives.len(), "mails": ids.len(), "second_copies": extra, "lost": lost, "violations": lost,
+            "people": lives.len(), "sign_outs": lives.iter().map(|l| l.left.len()).sum::<usize>(),
+            "sign_outs_unanswered": unanswered, "mails": ids.len(), "second_copies": extra, "lost": lost, "violations": lost,
         })
     );
     assert_eq!(lost, 0);
