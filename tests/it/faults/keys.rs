@@ -1,5 +1,7 @@
 //! Signing keys change while people are at work (5.11): the next one in order, and one taken away in an emergency.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -9,7 +11,10 @@ use super::stage::email;
 use super::{Plan, Row, Stage};
 use crate::flows_process::eventually;
 use crate::support::exchange::bytes;
-use crate::support::tokens_in;
+use crate::support::{Class, tokens_in};
+
+/// Pages a second while keys rotate.
+const RATE: u32 = 500;
 
 /// Which key signed a token.
 fn key_of(token: &str) -> String {
@@ -31,7 +36,8 @@ fn await_keys(stage: &Stage, what: &str, wanted: impl Fn(&[String]) -> bool) {
 
 #[test]
 fn case_5_11_keys_rotate_under_load_and_one_is_taken_away() {
-    let mut stage = Stage::start(&Plan::default());
+    let plan = Plan { proxied_every: Duration::from_secs(1) / RATE, ..Plan::default() };
+    let mut stage = Stage::start(&plan);
     let database = stage.database();
     let [old] = published(&stage, 0).try_into().expect("one key");
 
@@ -58,9 +64,14 @@ fn case_5_11_keys_rotate_under_load_and_one_is_taken_away() {
     // And what takes another ten: the last token of the old key has expired.
     database.run(&format!("UPDATE signing_keys SET retired_at = 1000 WHERE kid = '{old}'"));
     await_keys(&stage, "both have forgotten the old key", |keys| keys == [next.clone()]);
+    let (report, seconds) = (row.load.report(), row.load.now().as_secs_f64());
+    let pages = report.of(Class::Proxied).chain(report.of(Class::Sensitive)).count();
+    let rate = f64::from(u32::try_from(pages).expect("fewer")) / seconds;
+    row.note("pages_a_second", json!(rate.round()));
     row.heal(|| {});
     let report = row.finish(&mut stage);
-    assert!(report.noticed_after(std::time::Duration::ZERO).is_none(), "nobody notices");
+    assert!(report.noticed_after(Duration::ZERO).is_none(), "nobody notices");
+    assert!(rate > f64::from(RATE) * 0.9, "{rate} pages a second");
 
     // Emergency: somebody else may hold the key.
     let tokens = stage.sign_in(&email(0), 0).expect("signed in");

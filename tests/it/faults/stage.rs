@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::flows_process::{Ports, eventually};
 use crate::support::exchange::{NoReply, Reply, bytes, exchange};
 use crate::support::{
-    Database, FaultProxy, Load, Node, PASSWORD, PostgresServer, Tokens, Upstream, tokens_in,
+    Database, FaultProxy, Load, Node, PASSWORD, PROXIED_EVERY, PostgresServer, Tokens, Upstream, tokens_in,
 };
 
 /// Stands in the address of the database and must be seen nowhere else.
@@ -37,6 +37,8 @@ pub struct Plan {
     pub reuse_window: &'static str,
     /// How many connections to the database a gateway makes.
     pub connections: u16,
+    /// The time from one page that people ask for to the next.
+    pub proxied_every: Duration,
 }
 
 impl Default for Plan {
@@ -50,6 +52,7 @@ impl Default for Plan {
             login: "100000/1m",
             reuse_window: "10s",
             connections: 16,
+            proxied_every: PROXIED_EVERY,
         }
     }
 }
@@ -60,6 +63,7 @@ pub struct Stage {
     pub upstream: Upstream,
     pub door: FaultProxy,
     pub postgres: PostgresServer,
+    proxied_every: Duration,
     people: Vec<(String, Tokens)>,
     dead: Vec<String>,
     folder: TempDir,
@@ -139,7 +143,8 @@ impl Stage {
             Node::on(first, folder.path(), "first", &text),
             Node::on(second, folder.path(), "second", &text),
         ];
-        Self { nodes, upstream, door, postgres, people: Vec::new(), dead: Vec::new(), folder }
+        let proxied_every = plan.proxied_every;
+        Self { nodes, upstream, door, postgres, proxied_every, people: Vec::new(), dead: Vec::new(), folder }
     }
 
     /// One is made by the program, the others are copies: hashing takes its time.
@@ -162,7 +167,8 @@ impl Stage {
 
     /// The usual load through both gateways.
     pub fn load(&self) -> Load {
-        Load::start(self.nodes.iter().map(Node::public).collect(), self.people.clone(), self.dead.clone())
+        let nodes = self.nodes.iter().map(Node::public).collect();
+        Load::at(self.proxied_every, nodes, self.people.clone(), self.dead.clone())
     }
 
     /// What people hold after a load.

@@ -19,7 +19,8 @@ use crate::flows_process::eventually;
 
 /// How long anybody waits for an answer.
 pub const WAIT: Duration = Duration::from_secs(12);
-const PROXIED_EVERY: Duration = Duration::from_millis(20);
+/// Pages, unless a row wants more of them.
+pub const PROXIED_EVERY: Duration = Duration::from_millis(20);
 /// Of so many proxied requests one is for a place that asks for a recent sign-in.
 const SENSITIVE_ONE_IN: usize = 10;
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
@@ -62,6 +63,16 @@ pub struct Load {
 impl Load {
     /// Begins. `people` are signed in; `dead` are access tokens of sessions that have ended.
     pub fn start(nodes: Vec<SocketAddr>, people: Vec<(String, Tokens)>, dead: Vec<String>) -> Self {
+        Self::at(PROXIED_EVERY, nodes, people, dead)
+    }
+
+    /// With so much time from one page to the next.
+    pub fn at(
+        proxied_every: Duration,
+        nodes: Vec<SocketAddr>,
+        people: Vec<(String, Tokens)>,
+        dead: Vec<String>,
+    ) -> Self {
         let person = |(email, tokens): (String, Tokens)| Person {
             email,
             tokens: Mutex::new(tokens),
@@ -86,7 +97,7 @@ impl Load {
             .build()
             .expect("a runtime");
         for (class, every) in [
-            (Class::Proxied, PROXIED_EVERY),
+            (Class::Proxied, proxied_every),
             (Class::Refresh, REFRESH_EVERY),
             (Class::SignIn, SIGN_IN_EVERY),
             (Class::Probe, PROBE_EVERY),

@@ -51,7 +51,7 @@ pub use fault_proxy::{FaultProxy, Mode};
 pub use front_proxy::FrontProxy;
 pub use haproxy::Haproxy;
 pub use judge::Seen;
-pub use load::{Load, Tokens, tokens_in};
+pub use load::{Load, PROXIED_EVERY, Tokens, tokens_in};
 pub use load_report::{Class, Outcome, Report};
 pub use node::{Node, assert_sound_log};
 pub use people::{PASSWORD, Person};
