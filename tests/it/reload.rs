@@ -1,9 +1,11 @@
 //! Configuration files that change under a running gateway (5.12), and what SIGHUP does.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::flows_process::{Site, eventually};
+use crate::flows_process::{Server, Site, eventually};
 use crate::support::RawClient;
 
 const PUBLIC: &str = "  - { path: /public/**, allow: public }\n";
@@ -67,6 +69,12 @@ fn case_5_12_a_changed_file_takes_effect_and_a_broken_one_does_not() {
     }
     std::fs::remove_file(&path).unwrap();
     becomes(&site, 403, false);
+    std::fs::write(&path, &closed).unwrap();
+    becomes(&site, 403, true);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    becomes(&site, 403, false);
+    std::fs::remove_dir(&path).unwrap();
     replace(&path, &open);
     becomes(&site, 502, true);
 
@@ -82,6 +90,51 @@ fn case_5_12_a_changed_file_takes_effect_and_a_broken_one_does_not() {
     std::fs::rename(&link, &path).unwrap();
     becomes(&site, 502, true);
     drop(server);
+}
+
+/// `serve` by somebody who may read only what the mode of a file says: root may read everything, unless it gives that up.
+fn serve_as_anybody(site: &Site) -> Option<Server> {
+    let user = Command::new("id").arg("-u").output().unwrap();
+    let give_up = match user.stdout.trim_ascii() {
+        b"0" => ["setpriv", "--bounding-set=-dac_override,-dac_read_search"].as_slice(),
+        _ => &["env"],
+    };
+    let program = || {
+        let mut command = Command::new(give_up[0]);
+        command.args(&give_up[1..]);
+        command
+    };
+    if !program().arg("true").status().is_ok_and(|done| done.success()) {
+        eprintln!("skipped: root may read everything here, and cannot give that up");
+        return None;
+    }
+    let mut command = program();
+    command.args([env!("CARGO_BIN_EXE_stagedoor"), "serve"]).current_dir(site.path(""));
+    command.env_remove("RUST_LOG").env_remove("STAGEDOOR_CONFIG");
+    command.stdout(Stdio::null()).stderr(std::fs::File::create(site.path("log")).unwrap());
+    Some(Server(command.spawn().unwrap()))
+}
+
+#[test]
+fn case_5_12_a_file_that_may_not_be_read_changes_nothing() {
+    let site = Site::new();
+    let Some(server) = serve_as_anybody(&site) else { return };
+    let path = site.path("config.yaml");
+    let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    eventually("the gateway listens", || std::net::TcpStream::connect(site.public()).ok().map(drop));
+    becomes(&site, 502, true);
+    mode(0o000);
+    becomes(&site, 502, false);
+    let said = std::fs::read_to_string(site.path("log")).unwrap();
+    assert!(said.contains("ermission denied"), "{said}");
+    mode(0o600);
+    becomes(&site, 502, true);
+
+    // Nobody starts on such a file.
+    mode(0o000);
+    drop(server);
+    let refused = serve_as_anybody(&site).expect("as before");
+    assert_eq!(refused.exit_code(), Some(2));
 }
 
 /// What is in force is what the file holds, also when somebody changes their mind faster than the file is looked at.
