@@ -12,7 +12,7 @@ use super::row::{print, violations};
 use super::stage::{ask, email};
 use crate::flows_process::eventually;
 use crate::support::exchange::bytes;
-use crate::support::{Class, Load, Node, PASSWORD, Tokens, Upstream, tokens_in};
+use crate::support::{Class, Load, Node, Outcome, PASSWORD, Tokens, Upstream, tokens_in};
 
 const CONFIG: &str = r#"
 server:
@@ -36,6 +36,9 @@ rules:
   - { path: /secure/**, allow: { max_age: 1h } }
   - { path: /admin/**, allow: { role: admin } }
 "#;
+
+/// What a change may take: five seconds that it waits for the lock, and what a busy machine adds.
+const PATIENCE: Duration = Duration::from_millis(6500);
 
 /// The line of it about passwords.
 const PASSWORDS: &str = "password: { argon2: { memory: 7MiB, iterations: 5 } }";
@@ -127,8 +130,8 @@ fn case_5_23_another_process_holds_the_write_lock() {
     let other = house.open();
     let injected = load.now();
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
-    // Longer than a statement waits for it.
-    load.run_for(Duration::from_millis(6500));
+    // Twice as long as a statement waits for it.
+    load.run_for(Duration::from_secs(10));
     other.execute_batch("COMMIT").expect("given back");
     let healed = load.now();
     eventually("all is well again", || {
@@ -141,7 +144,11 @@ fn case_5_23_another_process_holds_the_write_lock() {
     assert_eq!(violations, Vec::<String>::new());
     assert_eq!(report.wrong(), Vec::<String>::new());
     assert!((report.good_percent(Class::Proxied) - 100.0).abs() < 0.01, "proxying goes on");
-    assert!(report.good_percent(Class::Refresh) < 100.0, "the fault was felt");
+    let later = report.of(Class::Refresh).filter(|e| e.outcome == Outcome::Later).count();
+    assert!(later > 0, "the fault was felt");
+    // Sign-ins of one address also wait for their turn.
+    let longest = report.within(Class::Refresh, 100);
+    assert!(longest < PATIENCE, "nobody waits behind others as well: {longest:?}");
     let whole: String =
         house.open().query_row("PRAGMA integrity_check", [], |r| r.get(0)).expect("an answer");
     assert_eq!(whole, "ok");

@@ -129,9 +129,25 @@ fn serve(mut connection: Connection, jobs: &Jobs, mut young: bool) -> Connection
             }
             Some(Job::Write(statements, answer)) => {
                 let done = run::transaction(&mut connection, &statements);
-                young = young && settle::stays_young(&connection);
+                let busy = matches!(done, Err(StoreError::Busy));
+                young = young && (busy || settle::stays_young(&connection));
                 let _ = answer.send(done);
+                if busy {
+                    turn_away(jobs);
+                }
             }
+        }
+    }
+}
+
+/// Another process has held the lock for as long as anybody is to wait for it. Whoever stands in line has waited for it
+/// as well, and would now do so once for each one before them.
+fn turn_away(jobs: &Jobs) {
+    let mut line = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    while let Ok(job) = line.try_recv() {
+        match job {
+            Job::Read(_, _, answer) => drop(answer.send(Err(StoreError::Busy))),
+            Job::Write(_, answer) => drop(answer.send(Err(StoreError::Busy))),
         }
     }
 }

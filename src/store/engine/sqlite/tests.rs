@@ -226,3 +226,25 @@ async fn everything_is_in_the_file_itself_until_there_is_an_account() {
     engine.transaction(changes("UPDATE accounts SET name = 'B'")).await.unwrap().unwrap();
     assert!(log() > 0, "then as always");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_stands_in_line_for_a_lock_waits_for_it_once() {
+    let (_dir, path) = place();
+    let engine = Arc::new(Sqlite::open(&path).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move { engine.transaction(changes("DELETE FROM lockouts")).await })
+        })
+        .collect();
+    // Once for each of them would be more than a minute and a half.
+    let half_a_minute = std::time::Duration::from_secs(30);
+    for one in all {
+        let done = tokio::time::timeout(half_a_minute, one).await.expect("together").unwrap();
+        assert_eq!(done, Err(StoreError::Busy));
+    }
+    other.execute_batch("COMMIT").unwrap();
+    engine.transaction(changes("DELETE FROM lockouts")).await.unwrap().unwrap();
+}
