@@ -6,9 +6,10 @@
 //! answer is good or a well-formed "later", and all is well again afterwards. Times are printed, not asserted.
 //!
 //! - `stage`: the processes and the people · `row`: what is asserted and printed after each fault
-//! - `lone`: one gateway alone, to be stopped and handed over
+//! - `lone`: one gateway alone, to be stopped and handed over · `asking`: requests at a steady pace, to see what piles up
 //! - the others: the rows, by what fails
 
+mod asking;
 mod clock;
 mod commits;
 mod exhaustion;

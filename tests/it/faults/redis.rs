@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use stagedoor::model::{Clock as _, SystemClock};
 
+use super::asking::Asking;
 use super::stage::email;
 use super::{Plan, Row, Stage};
 use crate::flows_process::eventually;
@@ -13,6 +14,12 @@ use crate::support::{Class, FaultProxy, Mode, RedisServer, Report, tokens_in};
 
 /// How long a fault lasts of which several are tried in one test.
 const SHORT: Duration = Duration::from_millis(1300);
+/// How long Redis hangs after the gateways have noticed.
+const LONG: Duration = Duration::from_secs(3);
+/// By how much the answers may be later then: one call to Redis in a while is tried, for 50 ms.
+const BUDGET: Duration = Duration::from_millis(60);
+/// So many more requests may be under way. A second of waiting would be forty.
+const PILE: usize = 15;
 /// For how long a gateway relies on what it was told last.
 const TRUST: Duration = Duration::from_secs(5);
 
@@ -91,13 +98,47 @@ fn go_through(stage: &mut Stage, trouble: &Trouble<'_>, n: usize) {
     let lag = revoke(stage, Some(&row), n);
     row.also("revocation_lag_ms", lag);
     row.load.run_for(SHORT.saturating_sub(row.lasted()));
+    mend(stage, row, trouble);
+}
+
+fn mend(stage: &mut Stage, mut row: Row, trouble: &Trouble<'_>) {
     row.heal(trouble.mend);
-    eventually("Redis is used again", || {
-        let open: f64 = stage.nodes.iter().map(|n| n.metric("stagedoor_redis_breaker_open", "")).sum();
-        (open < 0.5).then_some(())
-    });
+    eventually("Redis is used again", || (breakers_open(stage) == 0).then_some(()));
     row.also("redis_used_again_ms", row.healed_for());
     assert_unnoticed(&row.finish(stage));
+}
+
+/// How many gateways leave Redis alone.
+fn breakers_open(stage: &Stage) -> usize {
+    stage.nodes.iter().filter(|n| n.metric("stagedoor_redis_breaker_open", "") > 0.5).count()
+}
+
+/// Redis takes what it is sent and answers late or never: nothing piles up, and once the gateways leave it alone nobody
+/// waits for it.
+fn hang(stage: &mut Stage, trouble: &Trouble<'_>, n: usize) {
+    let asking = Asking::start(stage);
+    let mut usual = None;
+    let mut row = Row::inject(trouble.name, stage, || {
+        usual = Some(asking.look());
+        (trouble.inject)();
+    });
+    let usual = usual.expect("it was injected");
+    eventually("both leave it alone", || (breakers_open(stage) == 2).then_some(()));
+    row.also("left_alone_ms", row.lasted());
+    let (first, from) = (asking.look(), row.load.now());
+    row.load.run_for(LONG);
+    let then = asking.look();
+    // What the machine does to those who need no Redis at all, it does to these as well.
+    let pages = row.load.report().since(from).within(Class::Proxied, 100);
+    row.note("in_flight", json!(first.most.max(then.most)));
+    row.also("asking_p99_ms", then.p99);
+    row.also("asking_p99_before_ms", usual.p99);
+    let lag = revoke(stage, Some(&row), n);
+    row.also("revocation_lag_ms", lag);
+    mend(stage, row, trouble);
+    assert!(first.most.max(then.most) <= usual.most + PILE, "in flight: {} and {}", first.most, then.most);
+    let allowed = usual.p99 + pages + BUDGET;
+    assert!(then.p99 <= allowed, "{:?} where {allowed:?} are allowed", then.p99);
 }
 
 #[test]
@@ -113,15 +154,25 @@ fn case_5_1_case_5_2_redis_goes_away_or_is_slow() {
             mend: &|| shared.server.start_again(),
         },
         Trouble { name: "5.1 Redis refused", inject: &|| shared.door.set(Mode::Refuse), mend: &pass },
+    ];
+    for (n, trouble) in troubles.iter().enumerate() {
+        go_through(&mut stage, trouble, n);
+    }
+    let hangs = [
         Trouble {
             name: "5.2 Redis hangs (SIGSTOP)",
             inject: &|| shared.server.signal("STOP"),
             mend: &|| shared.server.signal("CONT"),
         },
+        Trouble {
+            name: "5.2 Redis hangs (DEBUG SLEEP 5)",
+            inject: &|| shared.server.sleep(Duration::from_secs(5)),
+            mend: &|| shared.server.await_awake(),
+        },
         Trouble { name: "5.2 Redis 500 ms away", inject: &|| shared.door.set(far.clone()), mend: &pass },
     ];
-    for (n, trouble) in troubles.iter().enumerate() {
-        go_through(&mut stage, trouble, n);
+    for (n, trouble) in hangs.iter().enumerate() {
+        hang(&mut stage, trouble, n);
     }
 }
 

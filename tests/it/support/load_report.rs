@@ -62,6 +62,12 @@ impl Report {
         self.events.iter().filter(move |e| e.class == class)
     }
 
+    /// Only what has begun since then.
+    pub fn since(mut self, from: Duration) -> Self {
+        self.events.retain(|e| e.began >= from);
+        self
+    }
+
     /// The part of good answers, in percent; 100 where nobody asked.
     pub fn good_percent(&self, class: Class) -> f64 {
         let all = count(self.of(class));

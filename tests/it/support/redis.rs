@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -55,6 +56,18 @@ impl RedisServer {
     /// Sends a signal such as `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
         self.process.lock().unwrap_or_else(PoisonError::into_inner).as_ref().expect("it runs").signal(name);
+    }
+
+    /// Lets it do nothing at all for so long (`DEBUG SLEEP`). Waits neither for that nor for an answer.
+    pub fn sleep(&self, time: Duration) {
+        let mut stream = TcpStream::connect(self.address()).expect("Redis listens");
+        let command = format!("DEBUG SLEEP {}\r\n", time.as_secs_f64());
+        stream.write_all(command.as_bytes()).expect("sent");
+    }
+
+    /// Waits until it does something again.
+    pub fn await_awake(&self) {
+        assert_eq!(self.ask(&["PING"]), "+PONG");
     }
 
     /// One command; the answer as it came, without the line end. Errors begin with `-`.
