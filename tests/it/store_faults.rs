@@ -191,6 +191,29 @@ fn case_5_23_a_lost_log_never_leaves_an_empty_store() {
     }
 }
 
+/// The first administrator is not lost with the log, or the next start would print a link for another one.
+#[test]
+fn case_5_23_a_lost_log_does_not_take_the_first_administrator() {
+    for how in LOSSES {
+        let site = Site::new();
+        site.create_user("ada@example.org", "user");
+        let mut server = site.serve();
+        let link = first_link(&mut server);
+        let form = json!({
+            "token": link.split('#').nth(1).unwrap(), "name": "Root", "email": "root@example.org",
+            "password": PASSWORD, "password_confirm": PASSWORD,
+        });
+        assert_eq!(site.client().post_json("/auth/bootstrap/", &form).status, 201);
+        server.kill();
+        lose_log(&site, how);
+
+        let _server = site.serve();
+        assert_eq!(site.client().post_json("/auth/bootstrap/", &form).status, 410, "{how}");
+        let root = json!({ "email": "root@example.org", "password": PASSWORD });
+        token(&site.client().post_json("/auth/token/", &root), "access");
+    }
+}
+
 /// A file in which nothing is yet, because everything is in a log that is lost: no store is made in its place either.
 #[test]
 fn case_5_23_a_file_whose_log_is_lost_is_not_taken_for_a_new_one() {

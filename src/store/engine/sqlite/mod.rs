@@ -24,6 +24,7 @@ use crate::store::settings::Migrated;
 use crate::store::{Row, StoreError, Value};
 
 pub(in crate::store) use backup::backup;
+use settle::Awaited;
 pub(in crate::store) use source::Source;
 
 /// How many threads read.
@@ -84,15 +85,14 @@ impl Sqlite {
     /// Without readers the writer reads too.
     fn start(writer: Connection, readers: Vec<Connection>) -> Result<Self, StoreError> {
         let (write, jobs) = mpsc::channel(QUEUE);
-        let young = settle::is_young(&writer);
-        let mut threads = vec![spawn("store-write", writer, Arc::new(Mutex::new(jobs)), young)?];
+        let mut threads = vec![spawn("store-write", writer, Arc::new(Mutex::new(jobs)))?];
         let mut read = write.clone();
         if !readers.is_empty() {
             let (sender, jobs) = mpsc::channel(QUEUE);
             read = sender;
             let jobs = Arc::new(Mutex::new(jobs));
             for connection in readers {
-                threads.push(spawn("store-read", connection, Arc::clone(&jobs), false)?);
+                threads.push(spawn("store-read", connection, Arc::clone(&jobs))?);
             }
         }
         Ok(Self { doors: Some(Doors { write, read }), threads })
@@ -103,20 +103,16 @@ impl Sqlite {
     }
 }
 
-fn spawn(
-    name: &str,
-    connection: Connection,
-    jobs: Jobs,
-    young: bool,
-) -> Result<JoinHandle<Connection>, StoreError> {
+fn spawn(name: &str, connection: Connection, jobs: Jobs) -> Result<JoinHandle<Connection>, StoreError> {
     std::thread::Builder::new()
         .name(name.to_owned())
-        .spawn(move || serve(connection, &jobs, young))
+        .spawn(move || serve(connection, &jobs))
         .map_err(|e| StoreError::Unavailable(format!("cannot start a thread: {e}")))
 }
 
-/// Works until the doors are closed, on a young store with more care; gives the connection back for [`Sqlite::drop`] to close.
-fn serve(mut connection: Connection, jobs: &Jobs, mut young: bool) -> Connection {
+/// Works until the doors are closed; gives the connection back for [`Sqlite::drop`] to close.
+fn serve(mut connection: Connection, jobs: &Jobs) -> Connection {
+    let mut awaited = Awaited::read(&connection);
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         match next {
@@ -130,7 +126,9 @@ fn serve(mut connection: Connection, jobs: &Jobs, mut young: bool) -> Connection
             Some(Job::Write(statements, answer)) => {
                 let done = run::transaction(&mut connection, &statements);
                 let busy = matches!(done, Err(StoreError::Busy));
-                young = young && (busy || settle::stays_young(&connection));
+                if done.is_ok() {
+                    awaited.look(&connection);
+                }
                 let _ = answer.send(done);
                 if busy {
                     turn_away(jobs);

@@ -1,8 +1,8 @@
 //! What goes into the file itself at once, and not only into the log of changes beside it.
 //!
 //! A log is easily lost: removed by hand, left out of a copy, damaged. That costs the changes since `SQLite` last moved
-//! them into the file, a few hundred at most. Of a store that has just begun it would be everything, so each change of such
-//! a store is moved until there is an account.
+//! them into the file, a few hundred at most. Of a store that has just begun it would be everything, and a link for the
+//! first administrator that was used would be good once more.
 
 use rusqlite::Connection;
 
@@ -14,14 +14,38 @@ pub(super) fn settle(connection: &Connection) -> rusqlite::Result<bool> {
         .map(|busy| busy == 0)
 }
 
-/// Whether the store has no account yet.
-pub(super) fn is_young(connection: &Connection) -> bool {
-    let nobody = "SELECT NOT EXISTS (SELECT 1 FROM accounts)";
-    connection.query_row(nobody, [], |row| row.get(0)).unwrap_or(false)
+/// What has not happened yet in a store.
+pub(super) struct Awaited {
+    account: bool,
+    /// That somebody becomes the first administrator by the link for it.
+    use_of_link: bool,
 }
 
-/// After a change of a young store: settles it. Whether it is to be done after the next change as well.
-pub(super) fn stays_young(connection: &Connection) -> bool {
-    // The change itself is safe already; what could not be done now is done with the next one.
-    !settle(connection).unwrap_or(false) || is_young(connection)
+impl Awaited {
+    /// As it stands in the store.
+    pub(super) fn read(connection: &Connection) -> Self {
+        Self { account: !has_account(connection), use_of_link: !link_is_used(connection) }
+    }
+
+    /// After a change: settles it where the store has no account yet, or where it used the link.
+    pub(super) fn look(&mut self, connection: &Connection) {
+        let used = self.use_of_link && link_is_used(connection);
+        // The change itself is safe already. What somebody was in the way of is done after the next one.
+        if (self.account || used) && settle(connection).unwrap_or(false) {
+            *self = Self::read(connection);
+        }
+    }
+}
+
+fn has_account(connection: &Connection) -> bool {
+    is_there(connection, "SELECT EXISTS (SELECT 1 FROM accounts)")
+}
+
+fn link_is_used(connection: &Connection) -> bool {
+    is_there(connection, "SELECT EXISTS (SELECT 1 FROM bootstrap WHERE used_at IS NOT NULL)")
+}
+
+fn is_there(connection: &Connection, sql: &str) -> bool {
+    let asked = connection.prepare_cached(sql).and_then(|mut sql| sql.query_row([], |row| row.get(0)));
+    asked.unwrap_or(false)
 }

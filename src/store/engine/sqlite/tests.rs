@@ -210,20 +210,25 @@ fn changes(sql: &'static str) -> Vec<Statement> {
 }
 
 #[tokio::test]
-async fn everything_is_in_the_file_itself_until_there_is_an_account() {
+async fn what_a_lost_log_must_not_take_is_in_the_file_itself() {
     let (_dir, path) = place();
     let engine = Sqlite::open(&path).unwrap();
     let log = || path.with_extension("db-wal").metadata().map_or(0, |m| m.len());
+    let change = async |sql| engine.transaction(changes(sql)).await.unwrap().unwrap();
     assert_eq!(log(), 0, "the schema");
-    let key =
-        "INSERT INTO revocations (kind, subject, ends_before, expires_at) VALUES ('session', 's', 0, 5)";
-    engine.transaction(changes(key)).await.unwrap().unwrap();
+    change("INSERT INTO bootstrap (name, nonce, created_at) VALUES ('first-admin', x'00', 0)").await;
     assert_eq!(log(), 0, "what comes before anybody");
-    let account = "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at)
-                   VALUES ('a', 'a@example.org', 'A', 'x', 0, 0)";
-    engine.transaction(changes(account)).await.unwrap().unwrap();
+    change(
+        "INSERT INTO accounts (id, email, name, password_hash, created_at, password_changed_at)
+         VALUES ('a', 'a@example.org', 'A', 'x', 0, 0)",
+    )
+    .await;
     assert_eq!(log(), 0, "the first account");
-    engine.transaction(changes("UPDATE accounts SET name = 'B'")).await.unwrap().unwrap();
+    change("UPDATE accounts SET name = 'B'").await;
+    assert!(log() > 0, "then as always");
+    change("UPDATE bootstrap SET used_at = 1").await;
+    assert_eq!(log(), 0, "that the link was used");
+    change("UPDATE accounts SET name = 'C'").await;
     assert!(log() > 0, "then as always");
 }
 
