@@ -93,12 +93,6 @@ impl Job for Gauges {
         if let Some(tls) = &self.tls {
             set(Level::CertificateExpires, u64::try_from(tls.expires().secs()).unwrap_or(0));
         }
-        if let Some(c) = self.store.connections() {
-            let states = [("busy", c.busy), ("idle", c.idle), ("waiting", c.waiting), ("most", c.most)];
-            for (state, count) in states {
-                self.metrics.store_connections(state, count);
-            }
-        }
         self.metrics.measure_process();
         self.look_at_the_clock().await?;
         let now = self.clock.now();

@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::mail;
+use crate::metrics::Metrics;
 use crate::proxy::Drain;
 use crate::store::Store;
 use crate::web::{AdminState, MailSummary, MailView, Mailbox, admin_router};
@@ -41,6 +42,20 @@ impl Mailbox for Kept {
 
 fn summary(m: &mail::Outgoing) -> MailSummary {
     MailSummary { id: m.id.clone(), to: m.to.clone(), subject: m.subject.clone(), at: m.at.to_string() }
+}
+
+/// What a scrape gets. How busy the connections to the store are is looked at now: a crowd at the door does not wait for
+/// a job.
+pub(super) fn figures(store: Store, metrics: Arc<Metrics>) -> Arc<dyn Fn() -> String + Send + Sync> {
+    Arc::new(move || {
+        if let Some(c) = store.connections() {
+            let states = [("busy", c.busy), ("idle", c.idle), ("waiting", c.waiting), ("most", c.most)];
+            for (state, count) in states {
+                metrics.store_connections(state, count);
+            }
+        }
+        metrics.render()
+    })
 }
 
 /// Whether something may be expected of this process; else the reason.

@@ -192,7 +192,7 @@ impl Gateway {
                 let from = self.settings.mail.from.clone();
                 Arc::new(operator::Kept { mails: m.clone(), from }) as _
             }),
-            metrics: Arc::new(move || metrics.render()),
+            metrics: operator::figures(store.clone(), metrics),
             ready: operator::proxies(self.drain.clone()),
             accounts_ready: operator::serves_accounts(store, self.drain.clone(), &self.runtime),
             reload,

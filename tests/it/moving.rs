@@ -292,5 +292,9 @@ fn a_store_in_use_is_copied_to_a_file_and_refused_where_it_makes_no_sense() {
     let on_postgres = Site::changed("sqlite:site.db", "postgres://stagedoor@db.example.org/stagedoor");
     refused(&on_postgres, &["backup", "copy.db"], &["pg_dump"]);
     refused(&Site::new(), &["backup", "copy.db"], &["there is no such file"]);
+    let emptied = Site::new();
+    rusqlite::Connection::open(emptied.path("site.db")).unwrap().execute_batch("VACUUM").unwrap();
+    refused(&emptied, &["backup", "copy.db"], &["site.db", "holds no store"]);
+    assert!(!emptied.path("copy.db").exists());
     assert!(!on_postgres.path("copy.db").exists());
 }

@@ -170,7 +170,6 @@ fn case_5_8_the_operator_sees_that_the_pool_is_full() {
             scope.spawn(move || stay(stage, n, token, over));
         }
         let mut busiest = [0; 2];
-        // The figures are those of a moment, once in 15 seconds.
         eventually("the operator sees it", || {
             for (node, most_seen) in stage.nodes.iter().zip(&mut busiest) {
                 let [busy, most] = ["busy", "most"].map(|state| connections(node, state));

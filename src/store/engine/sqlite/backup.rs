@@ -44,6 +44,10 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, StoreError> {
 fn fill(from: &Path, part: &Path) -> Result<(), StoreError> {
     let name = part.to_str().ok_or_else(|| open::refused(part, "the name is not UTF-8".to_owned()))?;
     let source = open::for_copies(from)?;
+    if !open::is_ours(&source).map_err(run::translate)? {
+        let why = "it holds no store: the log beside it, which may have held one, is gone or damaged";
+        return Err(StoreError::Corrupt(why.to_owned()));
+    }
     source.execute("VACUUM INTO ?1", [name]).map_err(run::translate)?;
     drop(source);
     let copy = Connection::open_with_flags(part, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(run::translate)?;

@@ -161,6 +161,12 @@ fn is_whole(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
+/// Whether it holds a store of ours, of whatever age.
+pub(super) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'refinery_schema_history')";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
 fn bring_up_to_date(path: &Path, connection: &mut Connection, used: bool) -> Result<Migrated, StoreError> {
     let mut from = 0;
     let tables = "SELECT count(*), coalesce(sum(name = 'refinery_schema_history'), 0) FROM sqlite_master";
