@@ -21,6 +21,7 @@ use super::failure::refusal_of;
 use super::forward;
 use super::forwarded::Told;
 use super::head;
+use super::http10;
 use super::note::Quiet;
 use super::pace;
 use super::renewal::Renew;
@@ -339,7 +340,7 @@ impl ProxyHttp for Front {
         self.settle(session, ctx).await;
         self.parts.exchanges.begun(Answer::of(session.req_header(), ctx));
         self.parts.metrics.proxied(ctx.rule, response.status.as_u16());
-        respond::for_version(session, response);
+        http10::settle(session, response);
         if !ctx.cookies.is_empty() {
             keep_private(response)?;
         }

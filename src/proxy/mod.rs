@@ -16,7 +16,7 @@
 //! - `bridge`: serves our own axum router inside the proxy
 //! - `failure`: what an error on the way means to the client
 //! - `pace`: how slowly a client may send or take · `note`: what is logged of a refusal, also in a flood
-//! - `respond`: writes refusals, as pages for people and problem documents for programs
+//! - `respond`: writes refusals, as pages for people and problem documents for programs · `http10`: answers without chunks
 //! - `ctx`: what one request carries from phase to phase · `drain`: stopping without cutting anybody off
 
 mod bridge;
@@ -38,6 +38,7 @@ pub mod fuzzing;
 mod guard;
 mod handshake;
 mod head;
+mod http10;
 mod http2;
 mod note;
 mod pace;

@@ -226,15 +226,6 @@ pub(super) fn without_our_cookies(response: &mut ResponseHeader) -> Result<()> {
     Ok(())
 }
 
-/// HTTP/1.0 knows no chunks (RFC 9112 section 6.1): where the length is not known, the answer ends with the connection.
-pub(super) fn for_version(session: &mut Session, response: &mut ResponseHeader) {
-    let chunked = response.headers.contains_key(header::TRANSFER_ENCODING);
-    if chunked && session.req_header().version == http::Version::HTTP_10 {
-        response.remove_header(&header::TRANSFER_ENCODING);
-        session.set_keepalive(None);
-    }
-}
-
 /// Whether a `Set-Cookie` value sets a cookie of ours.
 pub(super) fn sets_ours(cookie: &HeaderValue) -> bool {
     let text = String::from_utf8_lossy(cookie.as_bytes());

@@ -286,6 +286,30 @@ fn http_1_clients_reach_http_2_upstreams() {
     }
 }
 
+#[test]
+fn s_36_http_1_0_gets_no_chunks_of_what_came_over_http_2() {
+    let grpc = Grpc::start();
+    let app = grpc.app("");
+    let post = |version: &str, connection: &str| {
+        let mut client = app.connect();
+        let fields = format!("Host: localhost\r\n{connection}Content-Length: 12\r\n");
+        client.send(format!("POST /public/grpc/x HTTP/{version}\r\n{fields}\r\nover and out"));
+        client
+    };
+    for connection in ["", "Connection: keep-alive\r\n"] {
+        let mut client = post("1.0", connection);
+        let answer = client.answer().expect("an answer");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "over and out"), "{connection}");
+        assert_eq!(answer.field("transfer-encoding"), None, "{connection}");
+        assert!(client.is_closed(), "{connection}");
+    }
+    let answer = post("1.1", "").answer().expect("an answer");
+    assert_eq!(
+        (answer.field("transfer-encoding"), answer.text().as_str()),
+        (Some("chunked"), "over and out")
+    );
+}
+
 /// The path is rewritten in the HTTP/2 form of a request, too.
 #[test]
 fn prefixes_are_cut_off_over_http_2() {
