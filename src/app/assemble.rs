@@ -259,6 +259,8 @@ fn foundation(
 }
 
 async fn open(store: &Store, keeper: &KeyKeeper, around: &Surroundings) -> Result<Common, StartError> {
+    // First: what is written down from here on may say when, by the clock of the store.
+    store.skew(&*around.clock).await?;
     let now = around.clock.now();
     let ring = keeper.open().await?;
     let (revocations, read_at) = (Arc::new(Revocations::new()), around.clock.monotonic());

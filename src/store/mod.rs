@@ -89,6 +89,8 @@ pub struct Store {
 
 /// An answer that takes longer does not tell what time it is.
 const PROMPT: Duration = Duration::from_secs(1);
+/// Where both are further apart, one of them is wrong altogether, and nobody knows which.
+const BELIEVED: Duration = Duration::from_secs(3600);
 
 impl Store {
     /// Opens the store and brings its schema up to date, under a lock. Blocks: call it at start-up, before
@@ -213,14 +215,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it does not answer.
     pub async fn skew(&self, clock: &dyn Clock) -> Result<Duration, StoreError> {
-        let asked = clock.now();
+        let (asked, begun) = (clock.now(), clock.monotonic());
         let Some(there) = self.engine.clock().await? else { return Ok(Duration::ZERO) };
-        let took = clock.now().since(asked);
+        let took = clock.monotonic().saturating_sub(begun);
         let offset = there.millis().saturating_sub(asked.after(took / 2).millis());
+        let skew = Duration::from_millis(offset.unsigned_abs());
         if took < PROMPT {
-            self.offset.store(offset, Ordering::Relaxed);
+            self.offset.store(if skew <= BELIEVED { offset } else { 0 }, Ordering::Relaxed);
         }
-        Ok(Duration::from_millis(offset.unsigned_abs()))
+        Ok(skew)
     }
 
     /// What the clock of the database's machine shows when that of this one shows `now`: a time that nodes whose clocks

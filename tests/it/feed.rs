@@ -140,8 +140,9 @@ fn j_17_j_18_t_15_roles_and_accounts_taken_away_count_on_nodes_whose_clocks_diff
             }
         }
         for app in [a, b] {
-            let fresh = app.post_json("/token/refresh/", "", &json!({ "refresh": there.refresh })).json();
-            let token = fresh["access"].as_str().expect("a token");
+            let fresh = app.post_json("/token/refresh/", "", &json!({ "refresh": there.refresh }));
+            let fresh = fresh.json();
+            let token = fresh["access"].as_str().unwrap_or_else(|| panic!("no token: {fresh}"));
             for app in [a, b] {
                 let status =
                     |path: &str| app.ask(get(path, &format!("Authorization: Bearer {token}\r\n"))).status;
