@@ -2,7 +2,7 @@
 //!
 //! - `rules`: `path` and `decision` · `raw_head`: the bytes of an HTTP/1 head · `forwarded`: who the client is
 //! - `jwt`: which tokens are believed · `cookies`: which are read, and which are taken out
-//! - `config`: the configuration file · `gateway`: whole connections, up to what an upstream receives
+//! - `config`: the configuration file · `gateway`, `gateway_h2`: whole connections, up to what an upstream receives
 //!
 //! `scripts/fuzz` runs them. On a stable toolchain: `RUSTC_BOOTSTRAP=1 cargo fuzz run path`. The targets below
 //! `cfg(fuzzing)` reach what is private in the crate and exist under `cargo fuzz` alone; `examples/drive.rs` drives the
@@ -24,7 +24,7 @@ mod rules;
 
 #[cfg(fuzzing)]
 pub use self::{
-    config::config, cookies::cookies, forwarded::forwarded, gateway::gateway, gateway::start_gateway,
-    jwt::jwt, raw_head::raw_head,
+    config::config, cookies::cookies, forwarded::forwarded, gateway::gateway, gateway::gateway_h2,
+    gateway::start_gateway, jwt::jwt, raw_head::raw_head,
 };
 pub use rules::{decision, path};

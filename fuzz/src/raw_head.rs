@@ -10,7 +10,7 @@ use stagedoor::proxy::Limits;
 use stagedoor::proxy::fuzzing::check_head;
 
 /// Fields of one request, by default.
-const FIELDS: usize = 100;
+pub const FIELDS: usize = 100;
 
 /// The default limits.
 static LIMITS: LazyLock<Limits> = LazyLock::new(|| {
@@ -74,22 +74,32 @@ impl<'a> Head<'a> {
         let first = std::str::from_utf8(lines.remove(0)).ok()?;
         let words: Vec<&str> = first.split(' ').collect();
         let [method, target, version] = words[..] else { return None };
-        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-        let visible = |c: char| c.is_ascii_graphic() && !"\"<>#".contains(c);
         let minor = ["HTTP/1.0", "HTTP/1.1"].iter().position(|v| *v == version)?;
-        // Libraries differ about a backtick in a path; browsers escape it there.
-        let path = target.split('?').next().unwrap_or_default();
-        if !known.contains(&method)
-            || !path.starts_with('/')
-            || path.contains('`')
-            || !target.chars().all(visible)
-        {
-            return None;
-        }
         let fields = lines.into_iter().map(field).collect::<Option<Vec<_>>>()?;
         let head = Self { method, target, minor: u8::try_from(minor).ok()?, fields };
-        let fits = target.len() <= 16 * 1024 && head.fields.len() <= FIELDS;
-        (fits && head.has_one_host() && head.has_one_length() && head.expects_little()).then_some(head)
+        (head.fields.len() <= FIELDS && head.has_one_meaning()).then_some(head)
+    }
+
+    /// The same for what came in pieces, as on HTTP/2; the host is one of the fields.
+    pub fn of(method: &'a str, target: &'a str, fields: Vec<(&'a str, &'a [u8])>) -> Option<Self> {
+        let fit = fields.iter().all(|(name, value)| is_field(name, value));
+        let head = Self { method, target, minor: 1, fields };
+        (fit && head.has_one_meaning()).then_some(head)
+    }
+
+    fn has_one_meaning(&self) -> bool {
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let visible = |c: char| c.is_ascii_graphic() && !"\"<>#".contains(c);
+        // Libraries differ about a backtick in a path; browsers escape it there.
+        let path = self.target.split('?').next().unwrap_or_default();
+        known.contains(&self.method)
+            && path.starts_with('/')
+            && !path.contains('`')
+            && self.target.chars().all(visible)
+            && self.target.len() <= 16 * 1024
+            && self.has_one_host()
+            && self.has_one_length()
+            && self.expects_little()
     }
 
     fn all(&self, name: &str) -> Vec<&'a [u8]> {
@@ -140,11 +150,15 @@ impl<'a> Head<'a> {
 fn field(line: &[u8]) -> Option<(&str, &[u8])> {
     let colon = line.iter().position(|b| *b == b':')?;
     let name = std::str::from_utf8(&line[..colon]).ok()?;
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let value = trim(&line[colon + 1..]);
+    is_field(name, value).then_some((name, value))
+}
+
+fn is_field(name: &str, value: &[u8]) -> bool {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let plain = value.iter().all(|b| *b == b'\t' || (*b >= 0x20 && *b != 0x7f));
     // Longer names are nobody's.
-    ((1..=254).contains(&name.len()) && name.chars().all(token) && plain).then_some((name, value))
+    (1..=254).contains(&name.len()) && name.chars().all(token) && plain
 }
 
 fn trim(value: &[u8]) -> &[u8] {

@@ -5,9 +5,15 @@ use std::sync::Arc;
 use pingora::server::configuration::ServerConf;
 
 use super::Gateway;
-use crate::proxy::Guard;
+use crate::proxy::{Drain, Guard};
 
 impl Gateway {
+    /// What waits until every request has been served.
+    #[must_use]
+    pub fn drain(&self) -> Arc<Drain> {
+        self.drain.clone()
+    }
+
     /// What serves connections, without listeners: a target brings its own streams. The rest of the gateway ends.
     #[must_use]
     pub fn into_guard(self, conf: &Arc<ServerConf>) -> Guard {

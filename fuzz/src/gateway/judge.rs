@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use super::frames::PREFACE;
 use super::parsers::READERS;
 use super::sent::Sent;
 use super::stage::{CLIENT, Seen};
 use super::upstream::Received;
-use super::{Person, reference};
+use super::{Person, reference, streams};
 use crate::cookies::{is_ours, named, pieces};
 use crate::rules::decoded;
 
@@ -35,10 +36,30 @@ const IDENTITY: [&str; 9] = [
 
 /// INV-1, 2, 3 and 6. (INV-5: no panic, and `stage` waits for the end of each connection.)
 pub fn judge(people: &[Person], bytes: &[u8], seen: &Seen) {
+    let requests = seen.upstream.requests.iter();
+    let arrived: Vec<Arrived<'_>> = requests.map(|r| (r, identity(r, people))).collect();
+    match bytes.strip_prefix(PREFACE) {
+        Some(frames) => assert_streams(&arrived, frames, seen),
+        None => assert_order(&arrived, bytes, seen),
+    }
+    for (request, who) in &arrived {
+        let path = request.target.split('?').next().unwrap_or_default();
+        if let Some(why) = violation(path, who.as_ref()) {
+            panic!("INV-2: {path:?}, {why}: {request:?}");
+        }
+        assert_fields(request);
+    }
+    assert_wires(seen);
+}
+
+/// A request at the upstream, and who it is said to be from.
+type Arrived<'s> = (&'s Received, Option<Person>);
+
+/// HTTP/1: what arrived was sent, in that order, and so were the answers.
+fn assert_order(arrived: &[Arrived<'_>], bytes: &[u8], seen: &Seen) {
     let sent = Sent::all(bytes);
     let mut next = 0;
-    for request in &seen.upstream.requests {
-        let who = identity(request, people);
+    for (request, who) in arrived {
         let found = sent[next..].iter().position(|s| stems_from(request, s, who.as_ref()));
         let Some(at) = found else {
             let whole = bytes.escape_ascii();
@@ -48,14 +69,49 @@ pub fn judge(people: &[Person], bytes: &[u8], seen: &Seen) {
             );
         };
         next += at + 1;
-        let path = request.target.split('?').next().unwrap_or_default();
-        if let Some(why) = violation(path, who.as_ref()) {
-            panic!("INV-2: {path:?}, {why}: {request:?}");
-        }
-        assert_fields(request);
     }
-    assert_wires(seen);
     assert_answers(seen);
+}
+
+/// HTTP/2: each request came on a stream of its own, which got the answer.
+fn assert_streams(arrived: &[Arrived<'_>], frames: &[u8], seen: &Seen) {
+    let sent = streams::sent(frames);
+    let mut told = HashMap::new();
+    for (stream, number) in streams::answered(&seen.answers) {
+        assert_eq!(told.insert(number, stream), None, "INV-1: answer {number} went to two streams");
+        assert!(arrived.iter().any(|(r, _)| r.number == number), "INV-1: answer {number} to nobody");
+    }
+    let fitting = |(request, who): &Arrived<'_>| -> Vec<usize> {
+        let answered = told.get(&request.number);
+        let fits = |(stream, sent): &(u32, Sent)| {
+            answered.is_none_or(|a| a == stream) && stems_from(request, sent, who.as_ref())
+        };
+        sent.iter().enumerate().filter(|(_, one)| fits(one)).map(|(at, _)| at).collect()
+    };
+    let choices: Vec<Vec<usize>> = arrived.iter().map(fitting).collect();
+    let mut owners = vec![None; sent.len()];
+    for (at, (request, who)) in arrived.iter().enumerate() {
+        let found = settle(at, &choices, &mut owners, &mut vec![false; sent.len()]);
+        assert!(
+            found,
+            "INV-1: {request:?} was not sent, or not by {who:?} (answers: {told:?}); what was: {sent:?} of {}",
+            frames.escape_ascii()
+        );
+    }
+}
+
+/// Finds a stream for request `at`, if need be by moving others to another that fits them.
+fn settle(at: usize, choices: &[Vec<usize>], owners: &mut [Option<usize>], tried: &mut [bool]) -> bool {
+    for stream in &choices[at] {
+        if std::mem::replace(&mut tried[*stream], true) {
+            continue;
+        }
+        if owners[*stream].is_none_or(|other| settle(other, choices, owners, tried)) {
+            owners[*stream] = Some(at);
+            return true;
+        }
+    }
+    false
 }
 
 /// The first of some two thousand readings that asks for more. Inputs share their paths, so answers are kept.
@@ -135,6 +191,7 @@ fn stems_from(request: &Received, sent: &Sent, who: Option<&Person>) -> bool {
         && decoded(path) == decoded(&sent.path)
         && query == sent.query.as_deref()
         && body
+        && request.all("host") == sent.values("host")
         && carries(request, sent)
         && who.is_none_or(|who| may_be(who, sent))
 }

@@ -3,8 +3,11 @@
 //!
 //! - `stage`: the gateway, its people, and one connection after the other · `stream`: a connection in memory
 //! - `upstream`: the application behind, which keeps every byte · `wish`: requests made of pieces that matter
-//! - `sent`: what was sent, read slowly · `judge`: the invariants · `parsers`, `reference`: from the integration tests
+//! - `wish_h2`: the same over HTTP/2 · `frames`: its frames
+//! - `sent`: what was sent, read slowly · `streams`: the same for HTTP/2
+//! - `judge`: the invariants · `parsers`, `reference`: from the integration tests
 
+mod frames;
 mod judge;
 #[path = "../../../tests/it/support/parsers.rs"]
 mod parsers;
@@ -13,8 +16,10 @@ mod reference;
 mod sent;
 mod stage;
 mod stream;
+mod streams;
 mod upstream;
 mod wish;
+mod wish_h2;
 
 use std::cell::RefCell;
 
@@ -44,11 +49,22 @@ pub fn start_gateway() {
     STAGE.with_borrow(|_| {});
 }
 
-/// Any conversation: what the upstream got is what was sent and allowed, under every reading.
+/// Any conversation over HTTP/1: what the upstream got is what was sent and allowed, under every reading.
 pub fn gateway(data: &[u8]) {
+    play(data, wish::chunks);
+}
+
+/// The same over HTTP/2, by prior knowledge.
+pub fn gateway_h2(data: &[u8]) {
+    play(data, wish_h2::chunks);
+}
+
+type Wish = fn(&mut Unstructured<'_>, &[Person]) -> arbitrary::Result<Vec<Vec<u8>>>;
+
+fn play(data: &[u8], wish: Wish) {
     STAGE.with_borrow_mut(|stage| {
         // Too few bytes make no case.
-        let Ok(chunks) = wish::chunks(&mut Unstructured::new(data), stage.people()) else { return };
+        let Ok(chunks) = wish(&mut Unstructured::new(data), stage.people()) else { return };
         let seen = stage.converse(&chunks);
         judge::judge(stage.people(), &chunks.concat(), &seen);
     });

@@ -1,4 +1,5 @@
-//! What was sent on a connection, read slowly: the requests that nobody can read in two ways, one after the other.
+//! What was sent on a connection of HTTP/1, read slowly: the requests that nobody can read in two ways, one after the
+//! other.
 
 use std::fmt;
 
@@ -41,7 +42,8 @@ impl Sent {
         all
     }
 
-    fn of(head: &Head<'_>) -> Self {
+    /// Only the head.
+    pub fn of(head: &Head<'_>) -> Self {
         let (path, query) = match head.target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (head.target, None),

@@ -16,7 +16,7 @@ use stagedoor::limiter::Quota;
 use stagedoor::model::{
     ClientIp, Clock as _, ManualClock, RequestId, RoleName, Secret, SystemEntropy, Timestamp,
 };
-use stagedoor::proxy::Guard;
+use stagedoor::proxy::{Drain, Guard};
 use stagedoor::token::{AccessGrant, KeyRing, Mint, SigningKey, StoredKey, Vault};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::runtime::Runtime;
@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::setup::RULES;
-use super::stream::Line;
+use super::stream::line;
 use super::upstream::{Log, Upstream};
+use super::{judge, wish_h2};
 
 const PASSWORD: &str = "Curtain-Up-42!";
 /// Where every client comes from.
@@ -76,6 +77,8 @@ pub struct Seen {
 pub struct Stage {
     runtime: Runtime,
     guard: Arc<Guard>,
+    /// Knows whether a request is under way.
+    drain: Arc<Drain>,
     upstream: Upstream,
     people: Vec<Person>,
     shutdown: (watch::Sender<bool>, watch::Receiver<bool>),
@@ -100,8 +103,9 @@ impl Stage {
         let gateway = Gateway::assemble(settings.clone(), &around).expect("the gateway");
         let people = gateway.runtime().block_on(people(&gateway, &settings, clock.now()));
         let conf = Arc::new(ServerConf { max_retries: 2, ..ServerConf::default() });
+        let drain = gateway.drain();
         let guard = Arc::new(gateway.into_guard(&conf));
-        let stage = Self { runtime, guard, upstream, people, shutdown: watch::channel(false) };
+        let stage = Self { runtime, guard, drain, upstream, people, shutdown: watch::channel(false) };
         stage.assert_works();
         stage
     }
@@ -116,7 +120,7 @@ impl Stage {
         let answers = self.runtime.block_on(async {
             let (mut client, server) = duplex(1 << 20);
             let waits = Arc::new(AtomicBool::new(false));
-            let line = Box::new(Line::new(server, CLIENT, waits.clone()));
+            let line = line(server, CLIENT, waits.clone());
             let (guard, shutdown) = (self.guard.clone(), self.shutdown.1.clone());
             let served = tokio::spawn(async move { drop(guard.process_new(line, &shutdown).await) });
             let mut answers = Vec::new();
@@ -127,6 +131,9 @@ impl Stage {
             }
             drop(client);
             self.finished(served).await;
+            // The requests of HTTP/2 are served beside their connection.
+            let requests = self.drain.clone();
+            self.finished(tokio::spawn(async move { requests.finished().await })).await;
             // What is still in the upstream's sockets belongs to this conversation.
             tokio::time::sleep(QUIET).await;
             answers
@@ -153,6 +160,7 @@ impl Stage {
 
     /// INV-5: nothing goes on once the client has gone.
     async fn finished(&self, mut served: JoinHandle<()>) {
+        #[expect(clippy::disallowed_methods, reason = "the gateway's clock stands still")]
         let begun = std::time::Instant::now();
         loop {
             match timeout(QUIET, &mut served).await {
@@ -165,20 +173,22 @@ impl Stage {
 
     /// The positive control: whoever may pass does, so that what is never forwarded says something.
     fn assert_works(&self) {
-        for (n, path) in ["/api/x", "/admin/x", "/mfa/x"].into_iter().enumerate() {
-            let token = &self.people[n].access;
+        let tokens = self.people.iter().map(|p| p.access.as_str());
+        let asks: Vec<(&str, &str)> = ["/api/x", "/admin/x", "/mfa/x"].into_iter().zip(tokens).collect();
+        for (path, token) in &asks {
             let ask =
                 format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
-            let seen = self.converse(&[ask.into_bytes()]);
-            let said = String::from_utf8_lossy(&seen.answers).into_owned();
-            assert_eq!(seen.upstream.requests.len(), 1, "{path}: {said}");
-            super::judge::judge(&self.people, seen_bytes(path, token).as_bytes(), &seen);
+            self.assert_pass(ask.into_bytes(), 1);
         }
+        self.assert_pass(wish_h2::plain(&asks), asks.len());
     }
-}
 
-fn seen_bytes(path: &str, token: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")
+    fn assert_pass(&self, bytes: Vec<u8>, requests: usize) {
+        let seen = self.converse(std::slice::from_ref(&bytes));
+        let said = String::from_utf8_lossy(&seen.answers);
+        assert_eq!(seen.upstream.requests.len(), requests, "{}: {said}", bytes.escape_ascii());
+        judge::judge(&self.people, &bytes, &seen);
+    }
 }
 
 fn settings(upstream: SocketAddr, folder: &Path) -> Settings {
@@ -189,6 +199,7 @@ fn settings(upstream: SocketAddr, folder: &Path) -> Settings {
   listen: 127.0.0.1:8080
   admin_listen: 127.0.0.1:9090
   public_url: http://localhost:8080
+  h2c: true
   limits: {{ body_bytes: 64KiB, head_bytes: 32KiB }}
 secret: file:stagedoor.secret
 roles:

@@ -1,4 +1,4 @@
-//! A connection in memory that Pingora takes for one of its own.
+//! A connection in memory that stands where Pingora has a socket.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -6,30 +6,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use async_trait::async_trait;
-use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
-    UniqueID,
-};
+use pingora::protocols::l4::stream::Stream as Plain;
+use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
+use pingora::protocols::{GetSocketDigest as _, SocketDigest, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-/// The gateway's end, with the address of whoever is at the other one.
+/// The gateway's end of `inner`, with `peer` at the other one. Says in `waits` whether the gateway waits for more bytes
+/// from there. It is what a listener without TLS takes in: the guard asks for no less before it speaks HTTP/2.
+pub fn line(inner: DuplexStream, peer: SocketAddr, waits: Arc<AtomicBool>) -> Stream {
+    let mut plain = Plain::from(VirtualSocketStream::new(Box::new(Line { inner, waits })));
+    // No descriptor stands behind it; only the address is ever asked for.
+    let digest = SocketDigest::from_raw_fd(-1);
+    let _ = digest.peer_addr.set(Some(peer.into()));
+    let _ = digest.local_addr.set(None);
+    plain.set_socket_digest(digest);
+    Box::new(plain)
+}
+
 #[derive(Debug)]
-pub struct Line {
+struct Line {
     inner: DuplexStream,
-    digest: Arc<SocketDigest>,
     waits: Arc<AtomicBool>,
 }
 
-impl Line {
-    /// A line to a client at `peer`. Says in `waits` whether the gateway waits for more bytes from there.
-    pub fn new(inner: DuplexStream, peer: SocketAddr, waits: Arc<AtomicBool>) -> Self {
-        // No descriptor stands behind it; only the address is ever asked for.
-        let digest = SocketDigest::from_raw_fd(-1);
-        let _ = digest.peer_addr.set(Some(peer.into()));
-        let _ = digest.local_addr.set(None);
-        Self { inner, digest: Arc::new(digest), waits }
+impl VirtualSocket for Line {
+    fn set_socket_option(&self, _opt: VirtualSockOpt) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -62,38 +64,3 @@ impl AsyncWrite for Line {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
-
-#[async_trait]
-impl Shutdown for Line {
-    async fn shutdown(&mut self) {
-        let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.inner).await;
-    }
-}
-
-impl UniqueID for Line {
-    fn id(&self) -> i32 {
-        0
-    }
-}
-
-impl Ssl for Line {}
-
-impl GetTimingDigest for Line {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
-}
-
-impl GetProxyDigest for Line {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
-
-impl GetSocketDigest for Line {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(self.digest.clone())
-    }
-}
-
-impl Peek for Line {}

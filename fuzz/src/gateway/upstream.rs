@@ -1,4 +1,5 @@
-//! The application behind the gateway: reads requests strictly, keeps them and their bytes, and answers with a number.
+//! The application behind the gateway: reads requests strictly, keeps them and their bytes, and answers with a
+//! number, in the head and in the body.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -150,9 +151,12 @@ impl Connection {
             while self.more().await.is_some() {}
             return None;
         }
-        let body = if request.method == "HEAD" { "" } else { "ok" };
-        self.answer(&format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Upstream: {number}\r\n\r\n{body}"))
-            .await
+        let whole = format!("upstream {number}.");
+        let (length, body) = (whole.len(), if request.method == "HEAD" { "" } else { &whole });
+        self.answer(&format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nX-Upstream: {number}\r\n\r\n{body}"
+        ))
+        .await
     }
 
     async fn answer(&mut self, text: &str) -> Option<()> {

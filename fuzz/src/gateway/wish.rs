@@ -4,7 +4,7 @@ use arbitrary::{Result, Unstructured};
 
 use super::stage::Person;
 
-const METHODS: [&str; 8] = ["GET", "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
+pub const METHODS: [&str; 8] = ["GET", "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
 const PATHS: [&str; 22] = [
     "/public",
     "/public/semi",
@@ -29,10 +29,10 @@ const PATHS: [&str; 22] = [
     "\\",
     "%c3%a9",
 ];
-const HOSTS: [&str; 6] = ["localhost", "LOCALHOST:8080", "evil.example", "[::1]:80", "", "a, b"];
+pub const HOSTS: [&str; 6] = ["localhost", "LOCALHOST:8080", "evil.example", "[::1]:80", "", "a, b"];
 const HARMLESS: usize = 30;
-/// Those that no guard objects to come first.
-const LINES: [&str; 44] = [
+/// Those that mean no harm to any connection come first, then those that do on HTTP/2, then what no guard lets in.
+pub const LINES: [&str; 44] = [
     "X-Auth-User-Id: 1",
     "X-Auth-Roles: admin",
     "x_auth_roles: admin",
@@ -81,9 +81,19 @@ const LINES: [&str; 44] = [
 
 /// What is sent, piece after piece.
 pub fn chunks(u: &mut Unstructured<'_>, people: &[Person]) -> Result<Vec<Vec<u8>>> {
+    pieces(u, (4, 6), |u| request(u, people))
+}
+
+/// At most so many of what `make` makes, a few of them broken or cut, and one time in so many in one piece with the one
+/// before.
+pub fn pieces<'u>(
+    u: &mut Unstructured<'u>,
+    (most, joined): (u8, u8),
+    mut make: impl FnMut(&mut Unstructured<'u>) -> Result<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>> {
     let mut chunks: Vec<Vec<u8>> = Vec::new();
-    for _ in 0..u.int_in_range(1..=4)? {
-        let mut bytes = request(u, people)?;
+    for _ in 0..u.int_in_range(1..=most)? {
+        let mut bytes = make(u)?;
         if rarely(u, 8)? {
             let at = u.choose_index(bytes.len().max(1))?;
             bytes.splice(at..at, u.arbitrary::<&[u8]>()?.iter().copied());
@@ -92,8 +102,7 @@ pub fn chunks(u: &mut Unstructured<'_>, people: &[Person]) -> Result<Vec<Vec<u8>
             let at = u.choose_index(bytes.len())?;
             let rest = bytes.split_off(at);
             chunks.extend([bytes, rest]);
-        } else if rarely(u, 6)? && !chunks.is_empty() {
-            // In one piece with the one before.
+        } else if rarely(u, joined)? && !chunks.is_empty() {
             chunks.last_mut().expect("not empty").extend(bytes);
         } else {
             chunks.push(bytes);
@@ -103,7 +112,7 @@ pub fn chunks(u: &mut Unstructured<'_>, people: &[Person]) -> Result<Vec<Vec<u8>
 }
 
 /// One time in so many; never once the input is used up.
-fn rarely(u: &mut Unstructured<'_>, times: u8) -> Result<bool> {
+pub fn rarely(u: &mut Unstructured<'_>, times: u8) -> Result<bool> {
     Ok(u.int_in_range(1..=times)? == times)
 }
 
@@ -136,9 +145,8 @@ fn request(u: &mut Unstructured<'_>, people: &[Person]) -> Result<Vec<u8>> {
 
 /// A request that gets past the guard, mostly, so that more depends on who asks for what.
 fn tame(u: &mut Unstructured<'_>, people: &[Person]) -> Result<Vec<u8>> {
-    let place = u.choose(&["/public", "/api", "/admin", "/mfa", "/ws", "/public/semi"])?;
-    let rest = u.choose(&["", "/", "/x", "/a%41", "/%c3%a9?q=/admin", "/A", "/.x", "/x;y", "/%2561", "?"])?;
-    let mut bytes = format!("{} {place}{rest} HTTP/1.1\r\nHost: localhost\r\n", u.choose(&METHODS[..7])?);
+    let target = tame_target(u)?;
+    let mut bytes = format!("{} {target} HTTP/1.1\r\nHost: localhost\r\n", u.choose(&METHODS[..7])?);
     bytes.push_str(&credentials(u, people)?);
     for _ in 0..u.int_in_range(0..=2)? {
         bytes.push_str(u.choose(&LINES[..HARMLESS])?);
@@ -164,7 +172,15 @@ fn tame(u: &mut Unstructured<'_>, people: &[Person]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn target(u: &mut Unstructured<'_>) -> Result<String> {
+/// A target that rules know.
+pub fn tame_target(u: &mut Unstructured<'_>) -> Result<String> {
+    let place = u.choose(&["/public", "/api", "/admin", "/mfa", "/ws", "/public/semi"])?;
+    let rest = u.choose(&["", "/", "/x", "/a%41", "/%c3%a9?q=/admin", "/A", "/.x", "/x;y", "/%2561", "?"])?;
+    Ok(format!("{place}{rest}"))
+}
+
+/// A target of pieces that matter.
+pub fn target(u: &mut Unstructured<'_>) -> Result<String> {
     let mut target = String::new();
     if rarely(u, 24)? {
         target.push_str("http://localhost");
@@ -181,7 +197,8 @@ fn target(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(target)
 }
 
-fn credentials(u: &mut Unstructured<'_>, people: &[Person]) -> Result<String> {
+/// Lines that say who asks, or who else.
+pub fn credentials(u: &mut Unstructured<'_>, people: &[Person]) -> Result<String> {
     let mut text = String::new();
     for _ in 0..u.int_in_range(0..=2)? {
         let person = u.choose(people)?;
