@@ -4,8 +4,8 @@ use http::HeaderValue;
 use pingora::http::RequestHeader;
 
 use super::handshake;
-use super::strict::is_length;
-use crate::gate::form::{check_method, is_authority};
+use super::strict::{MAX_NAME, is_length};
+use crate::gate::form::{check_method, check_target, is_authority};
 use crate::gate::{HeadRefusal, Refusal, RequestHead};
 use crate::model::{ClientIp, RequestId};
 
@@ -69,13 +69,19 @@ fn host(req: &RequestHeader) -> Option<&str> {
 fn check_http2(req: &RequestHeader, target: &str) -> Result<(), Refusal> {
     let malformed = |id| Err(Refusal::Head(HeadRefusal::Malformed(id)));
     check_method(req.method.as_str().as_bytes()).map_err(Refusal::Head)?;
-    if !target.starts_with('/') {
-        return malformed("not_origin_form");
-    }
+    check_target(target.as_bytes()).map_err(Refusal::Head)?;
     // What the library takes for the same length twice is refused on HTTP/1 as well.
     let mut lengths = req.headers.get_all(http::header::CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
     if lengths.next().is_some_and(|first| !is_length(first)) || lengths.next().is_some() {
         return malformed("content_length");
+    }
+    if req.headers.keys().any(|name| name.as_str().len() > MAX_NAME) {
+        return malformed("field_name");
+    }
+    let mut expected = req.headers.get_all(http::header::EXPECT).iter().map(HeaderValue::as_bytes);
+    let other = expected.next().is_some_and(|first| !first.eq_ignore_ascii_case(b"100-continue"));
+    if other || expected.next().is_some() {
+        return Err(Refusal::Head(HeadRefusal::Expectation));
     }
     if req.headers.values().any(is_padded) {
         return malformed("field_value");

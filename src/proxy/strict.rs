@@ -13,7 +13,7 @@ const fn bad(id: &'static str) -> HeadRefusal {
 }
 
 /// Longest name of a field. Longer ones are nobody's, and have overflowed the counters of other programs (S-38).
-const MAX_NAME: usize = 254;
+pub(super) const MAX_NAME: usize = 254;
 
 /// Checks the head in `head`, which ends with the empty line. Says whether a chunked body follows.
 ///

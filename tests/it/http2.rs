@@ -8,6 +8,7 @@ use crate::support::{TestApp, until};
 /// Said lengths and a body.
 type Said<'a> = (&'a str, &'a [&'a [u8]], &'a [u8]);
 type Fields<'a> = Vec<(&'a str, &'a [u8])>;
+type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 /// Refused, and nothing has reached the upstream.
 fn rejected(app: &TestApp, what: &str, end: &End) {
@@ -107,6 +108,44 @@ fn z_07_z_08_lengths_that_are_not_true() {
     let targets = app.upstream().since(0);
     assert!(targets.iter().all(|r| !r.target.contains("admin")), "smuggled: {targets:?}");
     app.assert_alive();
+}
+
+/// What HTTP/1 refuses in a target and in fields is refused here as well: the upstream would get it as HTTP/1.
+#[test]
+fn s_26_s_38_p_20_odd_targets_and_fields_get_the_same_answer_as_on_http_1() {
+    let app = TestApp::start();
+    let (long, longest) = ("x".repeat(255), "x".repeat(254));
+    let odd: [(&str, Pairs<'_>, u16, &str); 9] = [
+        ("/public/x?\u{e9}", &[], 400, "unescaped_character"),
+        ("/public/x?a=<b>", &[], 400, "unescaped_character"),
+        ("/public/x?a=\"", &[], 400, "unescaped_character"),
+        ("/public/x", &[(&long, "1")], 400, "field_name"),
+        ("/public/x", &[(&longest, "1")], 200, ""),
+        ("/public/x", &[("expect", "200-ok")], 417, "expectation"),
+        ("/public/x", &[("expect", "100-continue, x")], 417, "expectation"),
+        ("/public/x", &[("expect", "100-continue"), ("expect", "x")], 417, "expectation"),
+        ("/public/x", &[("expect", "x"), ("expect", "100-continue")], 417, "expectation"),
+    ];
+    for (path, more, status, reason) in odd {
+        let lines: String = more.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n");
+        let answer = app.ask(head);
+        let said =
+            if status == 200 { String::new() } else { answer.json()["reason"].as_str().unwrap().to_owned() };
+        assert_eq!((answer.status, said.as_str()), (status, reason), "{path} {more:?}");
+        let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let (told, body) = match app.h2(&fields(path, &more)) {
+            End::Answer(told, body) => (told, body),
+            // Some are no request to the library that reads the frames.
+            end => {
+                assert!(status != 200 && end.is_rejection(), "{path}: {end:?}");
+                continue;
+            }
+        };
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let said = if status == 200 { "" } else { body["reason"].as_str().unwrap_or_default() };
+        assert_eq!((told, said), (status, reason), "{path} over HTTP/2");
+    }
 }
 
 /// One list of methods: what is said to them does not depend on the version.
