@@ -27,6 +27,13 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     panic!("{what}: still not so after {PATIENCE:?}");
 }
 
+/// Writes to the standard input of a command, which need not read it: it may have ended already.
+pub fn feed(child: &mut Child, input: &str) {
+    if let Err(e) = child.stdin.take().expect("piped").write_all(input.as_bytes()) {
+        assert_eq!(e.kind(), std::io::ErrorKind::BrokenPipe);
+    }
+}
+
 /// Ports in a row that no other test of this machine takes while this lives: each is held by a lock on a file, below
 /// the range from which the system draws ports for outgoing connections.
 pub struct Ports {
@@ -152,7 +159,7 @@ impl Site {
     /// Runs a command to its end.
     pub fn run(&self, args: &[&str], input: &str) -> Output {
         let mut child = self.command(args).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        feed(&mut child, input);
         child.wait_with_output().unwrap()
     }
 

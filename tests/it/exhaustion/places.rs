@@ -11,9 +11,13 @@ const SHED: &str = "stagedoor_connections_shed_total";
 
 /// A gateway with so many places, all of which one address may take.
 fn small(places: usize) -> TestApp {
-    TestApp::with(move |setup| {
+    let app = TestApp::with(move |setup| {
         setup.tweak(move |settings| settings.proxy.limits.connections = places);
-    })
+    });
+    // Whoever saw to it that the gateway listens has been and gone.
+    assert_eq!(app.ask(get("/public/first", "Connection: close\r\n")).status, 200);
+    until("all places are free", || (app.metric(OPEN, "") == 0).then_some(()));
+    app
 }
 
 /// Keeps a connection after one request.
@@ -113,8 +117,6 @@ fn d_01_a_request_under_way_is_not_cut_for_a_newcomer() {
     let mut busy: Vec<RawClient> = (0..2).map(|_| app.connect()).collect();
     for client in &mut busy {
         client.send(get("/public/hold", ""));
-    }
-    for _ in 0..2 {
         told.recv_timeout(Duration::from_secs(8)).expect("under way");
     }
     assert!(app.connect().is_closed(), "everybody is being served");

@@ -2,14 +2,13 @@
 //! share a folder, and with it the operator's secret.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::wire::{Answer, RawClient};
-use crate::flows_process::{Ports, Server, eventually};
+use crate::flows_process::{Ports, Server, eventually, feed};
 
 /// One gateway, running or not.
 pub struct Node {
@@ -89,7 +88,7 @@ impl Node {
     /// Runs another command of the program with this configuration, to its end.
     pub fn run(&self, args: &[&str], input: &str) -> Output {
         let mut child = self.command(args).spawn().expect("it runs");
-        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+        feed(&mut child, input);
         child.wait_with_output().expect("it ends")
     }
 
