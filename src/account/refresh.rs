@@ -16,7 +16,7 @@ use super::mailed::sha256;
 use super::{Accounts, Error, Origin, SignedIn};
 use crate::mail::Message;
 use crate::model::{Secret, SessionId, Timestamp, constant_time_eq};
-use crate::store::{AccountRow, Rotation, SessionRow, Tx};
+use crate::store::{AccountRow, Rotation, SessionRow, StoreError, Tx};
 use crate::token::Vault;
 
 /// So far clocks of nodes may be apart without a replaced token counting as one that was used long ago.
@@ -164,9 +164,14 @@ impl Accounts {
         tx.rotate_session(&step, seen);
         // From here on the step may have been made, whatever becomes of this call.
         let note = self.unheard.unless_heard(step);
-        if self.store.commit(tx).await?.is_none() {
-            note.heard();
-            return Ok(None);
+        match self.store.commit(tx).await {
+            Ok(Some(_)) => {}
+            Err(unknown @ StoreError::Unavailable(_)) => return Err(unknown.into()),
+            not_made => {
+                note.heard();
+                not_made?;
+                return Ok(None);
+            }
         }
         self.events.refresh("rotated");
         // Roles may have changed while this waited for its turn to write.

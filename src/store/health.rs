@@ -21,18 +21,3 @@ impl Health {
         self.0.get().map_or(Ok(()), |damage| Err(damage.clone()))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn case_5_23_damage_is_not_forgotten() {
-        let (health, damaged) = (Health::default(), StoreError::Corrupt("page 7".into()));
-        health.note(&Err::<(), _>(StoreError::NotWritable("disk full".into())));
-        assert_eq!(health.verdict(), Ok(()));
-        health.note(&Err::<(), _>(damaged.clone()));
-        health.note(&Ok(()));
-        assert_eq!(health.verdict(), Err(damaged));
-    }
-}

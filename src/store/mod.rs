@@ -21,6 +21,8 @@ mod links;
 mod lockouts;
 mod mail_queue;
 mod migrate;
+#[cfg(test)]
+mod odd_tests;
 mod outbox;
 mod own_data;
 mod people;
