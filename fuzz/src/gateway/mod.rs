@@ -5,9 +5,11 @@
 //! - `upstream`: the application behind, which keeps every byte · `wish`: requests made of pieces that matter
 //! - `wish_h2`: the same over HTTP/2 · `frames`: its frames
 //! - `sent`: what was sent, read slowly · `streams`: the same for HTTP/2
-//! - `judge`: the invariants · `parsers`, `reference`: from the integration tests
+//! - `judge`: the invariants · `parsers`, `reference`, `h2_bytes`: from the integration tests
 
 mod frames;
+#[path = "../../../tests/it/support/h2_bytes.rs"]
+mod h2_bytes;
 mod judge;
 #[path = "../../../tests/it/support/parsers.rs"]
 mod parsers;

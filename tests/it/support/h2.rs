@@ -1,22 +1,11 @@
 //! HTTP/2 over plain TCP by prior knowledge, frame by frame (RFC 9113), with literal header fields (RFC 7541) and no
 //! Huffman coding on our side: every byte of a field is what the test says.
 
-use super::TestApp;
+pub use super::h2_bytes::*;
 use super::wire::{RawClient, Silence};
+use super::{TestApp, h2_bytes};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const PRIORITY: u8 = 2;
-pub const RST_STREAM: u8 = 3;
-pub const SETTINGS: u8 = 4;
-pub const PING: u8 = 6;
-pub const GOAWAY: u8 = 7;
-pub const WINDOW_UPDATE: u8 = 8;
-pub const CONTINUATION: u8 = 9;
-pub const END_STREAM: u8 = 1;
 pub const ACK: u8 = 1;
-pub const END_HEADERS: u8 = 4;
 
 /// How a request ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -282,35 +271,8 @@ pub fn fields<'a>(path: &'a str, more: &[(&'a str, &'a [u8])]) -> Vec<(&'a str, 
 
 /// Literal header field never indexed, new name (RFC 7541 section 6.2.3).
 pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut out = vec![0x10];
-    for text in [name, value] {
-        length(text.len(), &mut out);
-        out.extend_from_slice(text);
-    }
-    out
-}
-
-/// An integer with a 7-bit prefix (section 5.1), Huffman bit off.
-fn length(n: usize, out: &mut Vec<u8>) {
-    if n < 0x7f {
-        out.push(u8::try_from(n).expect("below 127"));
-        return;
-    }
-    out.push(0x7f);
-    let mut rest = n - 0x7f;
-    while rest >= 0x80 {
-        out.push(u8::try_from(rest % 0x80).expect("seven bits") | 0x80);
-        rest /= 0x80;
-    }
-    out.push(u8::try_from(rest).expect("seven bits"));
-}
-
-/// A whole frame.
-pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
-    let mut out = vec![length[1], length[2], length[3], kind, flags];
-    out.extend(stream.to_be_bytes());
-    out.extend_from_slice(payload);
+    let mut out = Vec::new();
+    h2_bytes::literal(0x10, name, value, &mut out);
     out
 }
 

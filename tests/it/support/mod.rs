@@ -7,7 +7,7 @@
 //! - `upstream`: the raw application behind, `websocket`: its frames · `parsers`: how other servers would cut the
 //!   bytes it got into requests, `outside`: how programs that nobody here wrote do
 //! - `flow`: answers that do not end by themselves
-//! - `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand
+//! - `wire`: HTTP/1.1 without a library · `h2`: HTTP/2 frames by hand (`h2_bytes`)
 //! - `node`: the gateway as a process, `postgres`, `redis`: the servers it needs, to be killed, stopped and started
 //! - `fault_proxy`: what goes wrong on the way to them · `load`: honest people and others meanwhile, `load_report`:
 //!   how they fared, `exchange`: a request that nobody waits for
@@ -25,6 +25,7 @@ pub mod fault_proxy;
 pub mod flow;
 mod front_proxy;
 pub mod h2;
+mod h2_bytes;
 mod haproxy;
 pub mod journal;
 mod judge;
