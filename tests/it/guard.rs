@@ -379,6 +379,7 @@ fn one_address_has_so_many_connections() {
     let app = TestApp::with(|setup| {
         setup.tweak(|settings| settings.proxy.limits.connections_per_address = 5);
     });
+    app.await_no_connection();
     let mut held: Vec<RawClient> = (0..5).map(|_| app.connect()).collect();
     for client in &mut held {
         client.send(get("/public/x", ""));

@@ -23,6 +23,7 @@ fn d_14_open_websockets_count_as_connections() {
         setup.tweak(|settings| settings.proxy.limits.connections_per_address = 5);
     });
     let user = app.person("user");
+    app.await_no_connection();
     let mut open: Vec<Flow> =
         (0..5).map(|_| Flow::open(&app, Kind::WebSocket, "/api", Some(&user))).collect();
     assert!(app.connect().is_closed(), "the sixth");

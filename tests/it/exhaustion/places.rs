@@ -14,9 +14,7 @@ fn small(places: usize) -> TestApp {
     let app = TestApp::with(move |setup| {
         setup.tweak(move |settings| settings.proxy.limits.connections = places);
     });
-    // Whoever saw to it that the gateway listens has been and gone.
-    assert_eq!(app.ask(get("/public/first", "Connection: close\r\n")).status, 200);
-    until("all places are free", || (app.metric(OPEN, "") == 0).then_some(()));
+    app.await_no_connection();
     app
 }
 
@@ -56,7 +54,7 @@ fn d_01_silent_and_trickling_connections_end_in_time_and_harm_nobody() {
         crowds.iter().all(|crowd| crowd.ended() >= 50).then_some(())
     });
     drop(crowds);
-    until("all have gone", || (app.metric(OPEN, "") == 0).then_some(()));
+    app.await_no_connection();
     app.settle();
 }
 

@@ -71,7 +71,6 @@ fn case_5_11_keys_rotate_under_load_and_one_is_taken_away() {
     row.heal(|| {});
     let report = row.finish(&mut stage);
     assert!(report.noticed_after(Duration::ZERO).is_none(), "nobody notices");
-    assert!(rate > f64::from(RATE) * 0.9, "{rate} pages a second");
 
     // Emergency: somebody else may hold the key.
     let tokens = stage.sign_in(&email(0), 0).expect("signed in");

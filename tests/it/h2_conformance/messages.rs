@@ -140,6 +140,7 @@ fn z_08_a_body_that_ends_with_nothing_ends_once() {
             connection.send(h2::DATA, *flags, stream, payload);
         }
         assert_eq!(connection.end_of(stream).status(), Some(200), "{what}");
+        app.await_nothing_in_flight();
         let next = connection.open(&fields("/public/next", &[]), true);
         assert_eq!(
             connection.end_of(next).status(),

@@ -226,6 +226,21 @@ impl TestApp {
         client
     }
 
+    /// Waits until no connection is open any more, not even the one by which the start was seen; that one may still have
+    /// to be accepted, but comes before another.
+    pub fn await_no_connection(&self) {
+        assert_eq!(self.ask(get("/auth/.well-known/jwks.json", "Connection: close\r\n")).status, 200);
+        until("all connections to end", || {
+            (self.metric("stagedoor_connections_open", "") == 0).then_some(())
+        });
+    }
+
+    /// Waits until every forwarded request has ended and its connection can be used again. Over HTTP/2 the answer may be
+    /// with the client before.
+    pub fn await_nothing_in_flight(&self) {
+        until("all requests to end", || (self.metric("stagedoor_upstream_in_flight", "") == 0).then_some(()));
+    }
+
     /// Sends a request on a fresh connection and returns the answer, without any judgement.
     pub fn ask(&self, bytes: impl AsRef<[u8]>) -> Answer {
         self.try_ask(bytes).unwrap_or_else(|silence| panic!("no answer: {silence:?}"))
