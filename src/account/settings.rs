@@ -124,7 +124,7 @@ pub struct Argon2Settings {
     pub iterations: u32,
     /// Lanes.
     pub parallelism: u32,
-    /// How many hashes run at once; `None`: one for each core.
+    /// How many hashes run at once; `None`: one for each core, as far as half of the memory goes.
     pub workers: Option<usize>,
     /// How many may wait for a worker.
     pub queue: usize,

@@ -1,5 +1,5 @@
 //! Argon2id on threads of its own. A hash takes tens of milliseconds and tens of megabytes: it must neither hold up
-//! the async threads nor run more often at once than there are cores.
+//! the async threads nor run more often at once than there are cores and memory.
 //!
 //! A job belongs to the worker that runs it. A caller who goes away frees no slot early: the worker is busy until
 //! the hash is done (D-05). What waits is bounded, and what has waited too long is turned away unhashed.
@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::oneshot;
 
 use super::super::{Argon2Settings, Error, Events};
-use super::nfkc;
+use super::{nfkc, workers};
 use crate::model::{Clock, Entropy, Secret, constant_time_eq};
 
 const OUTPUT: usize = 32;
@@ -105,8 +105,8 @@ impl Hasher {
             running: AtomicUsize::new(0),
             events: OnceLock::new(),
         });
-        let cores = || std::thread::available_parallelism().map_or(1, Into::into);
-        for n in 0..settings.workers.unwrap_or_else(cores).max(1) {
+        let workers = settings.workers.unwrap_or_else(|| workers::by_default(settings.memory_kib));
+        for n in 0..workers.max(1) {
             let (pool, clock) = (Arc::clone(&pool), Arc::clone(&clock));
             std::thread::Builder::new()
                 .name(format!("argon2-{n}"))

@@ -4,6 +4,7 @@
 mod common;
 mod hash;
 mod policy;
+mod workers;
 
 pub use hash::{Hasher, Verified};
 pub use policy::{About, check};

@@ -270,7 +270,12 @@ pub(in crate::config) static ARGON2: Section = Section {
         key("memory", Size("7MiB", "4GiB"), Text("19MiB"), "Memory of one hash."),
         key("iterations", Number(1, 50), Text("2"), "Passes over the memory."),
         key("parallelism", Number(1, 64), Text("1"), "Lanes."),
-        key("workers", Number(1, 256), Nothing, "Hashes at once; null: one for each core."),
+        key(
+            "workers",
+            Number(1, 256),
+            Nothing,
+            "Hashes at once; null: one for each core, as far as half of the memory goes.",
+        ),
         key("queue", Number(0, 100_000), Text("64"), "How many may wait; the next one is answered 503."),
         key(
             "queue_deadline",
