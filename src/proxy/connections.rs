@@ -188,6 +188,16 @@ impl Connections {
         }
         all.into_iter().rev().map(|(_, since, seat)| (since, seat)).collect()
     }
+
+    fn one_less_of(&self, bucket: IpAddr) {
+        let mut all = locked(&self.of_address);
+        if let Some(count) = all.get_mut(&bucket) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&bucket);
+            }
+        }
+    }
 }
 
 /// The other end.
@@ -266,15 +276,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         locked(self.all.shard(self.number)).remove(&self.number);
         self.all.open.fetch_sub(1, Ordering::Relaxed);
-        self.all.metrics.connection_closed();
-        let Some(bucket) = self.bucket else { return };
-        let mut all = locked(&self.all.of_address);
-        if let Some(count) = all.get_mut(&bucket) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&bucket);
-            }
+        if let Some(bucket) = self.bucket {
+            self.all.one_less_of(bucket);
         }
+        // Last, so that whoever reads it finds the place free.
+        self.all.metrics.connection_closed();
     }
 }
 

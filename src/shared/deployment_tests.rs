@@ -16,7 +16,7 @@ fn sentinel(master: &Server) -> Server {
             let file = folder.path().join("sentinel.conf");
             let text = format!(
                 "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n\
-                 sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n",
+                 sentinel down-after-milliseconds main 1500\nsentinel failover-timeout main 2000\n",
                 master.port
             );
             std::fs::write(&file, text).unwrap();
@@ -72,7 +72,7 @@ impl Cluster {
     fn start() -> Self {
         let node = |_| {
             let bus = free_port().to_string();
-            let timing = ["--cluster-node-timeout", "600", "--repl-diskless-sync-delay", "0"];
+            let timing = ["--cluster-node-timeout", "3000", "--repl-diskless-sync-delay", "0"];
             Server::with(&[&["--cluster-enabled", "yes", "--cluster-port", &bus][..], &timing].concat())
         };
         let nodes: Vec<_> = (0..6).map(node).collect();

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use super::{Redis, Settings};
@@ -26,7 +27,12 @@ pub(crate) fn program() -> Command {
 
 /// A port nobody listens on just now.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    // Below those that the system gives to outgoing connections, and below those that tests/it leases. Every test is a
+    // process of its own.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 800).unwrap() * 10;
+    let mut ports = (0..8_000).map(|_| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 8_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
 }
 
 impl Server {

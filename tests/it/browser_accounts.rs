@@ -46,6 +46,12 @@ fn choose(browser: &Browser, password: &str) {
     browser.click(SEND);
 }
 
+/// Typing can begin at once in this field; the browser puts the cursor there when it has drawn the page.
+fn begins_at(browser: &Browser, id: &str) {
+    let focused = || browser.script("return document.activeElement.id");
+    until("the cursor in the field", || (focused() == id).then_some(()));
+}
+
 #[test]
 fn a_forgotten_password_by_link_and_by_code() {
     let (app, browser) = (house(), Browser::start());
@@ -53,14 +59,13 @@ fn a_forgotten_password_by_link_and_by_code() {
     open(&app, &browser, "/auth/login/");
     browser.click("a[href='/auth/password-reset/']");
     browser.arrive("/auth/password-reset/");
-    let focused = browser.script("return document.activeElement.id");
-    assert_eq!(focused, "email", "typing can begin at once");
+    begins_at(&browser, "email");
     browser.picture("forgot");
     browser.fill("#email", &person.email);
     browser.click(SEND);
     browser.arrive("/auth/password-reset/confirm/");
     assert_eq!(browser.attribute("#email", "value").as_deref(), Some(person.email.as_str()));
-    assert_eq!(browser.script("return document.activeElement.id"), "code");
+    begins_at(&browser, "code");
     browser.picture("reset-code");
 
     open_link(&app, &browser, &person, "/password-reset/");
@@ -116,7 +121,7 @@ fn a_code_by_mail_finishes_a_sign_in_at_the_page_asked_for() {
         browser.arrive("/auth/second-factor/");
         let code = mailed_code(&app, &person, 1);
         if javascript {
-            assert_eq!(browser.script("return document.activeElement.id"), "code");
+            begins_at(&browser, "code");
             assert_eq!(browser.attribute("#code", "autocomplete").as_deref(), Some("one-time-code"));
             browser.picture("second-factor-mail");
             browser.fill("#code", if code == "000000" { "000001" } else { "000000" });
@@ -291,7 +296,7 @@ fn the_printed_link_makes_the_first_administrator() {
     browser.arrive("/auth/bootstrap/");
     let token = link.expose().split_once('#').expect("behind the #").1;
     assert_eq!(browser.script("return document.getElementById('token').value"), token);
-    assert_eq!(browser.script("return document.activeElement.id"), "name", "the rest is to be typed");
+    begins_at(&browser, "name");
     assert!(!browser.url().contains(token), "not left in the history: {}", browser.url());
     browser.picture("bootstrap");
     browser.fill("#name", "Ada Lovelace");

@@ -158,7 +158,7 @@ fn c_14_a_limit_says_its_name_and_when_to_come_back() {
 #[test]
 fn c_08_so_does_the_answer_to_a_head_that_never_ends() {
     let app = TestApp::with(|setup| {
-        setup.tweak(|s| s.proxy.limits.head_timeout = std::time::Duration::from_millis(300));
+        setup.tweak(|s| s.proxy.limits.head_timeout = std::time::Duration::from_millis(1500));
     });
     let mut client = app.connect();
     client.send("GET /public/x HTTP/1.1\r\nHost: loc");

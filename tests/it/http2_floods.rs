@@ -59,7 +59,7 @@ fn beside_honest(app: &TestApp, attack: impl FnOnce()) {
         }
         let (asked, slowest) = honest.join().expect("an honest client is served");
         println!("{asked} honest requests beside it, the slowest took {} ms", slowest.as_millis());
-        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     });
 }
 
@@ -163,7 +163,7 @@ fn z_02_a_block_of_fields_without_an_end_ends_the_connection() {
 #[test]
 fn z_02_a_block_of_fields_has_a_deadline() {
     let app = TestApp::with(|setup| {
-        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_millis(300));
+        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_millis(1500));
     });
     let mut connection = H2::connect(&app);
     let stream = connection.next_stream();
@@ -296,7 +296,7 @@ fn z_05_a_body_that_stalls_is_left() {
     let stream = connection.open(&post, false);
     connection.data(stream, b"half", false);
     assert!(matches!(connection.end_of(stream), End::Reset(_)));
-    assert_eq!(app.metric("stagedoor_denials_total", "body_too_slow"), 1);
+    until("it is counted", || (app.metric("stagedoor_denials_total", "body_too_slow") == 1).then_some(()));
     let cut = until("the upstream to notice", || app.upstream().since(0).pop());
     assert!(!cut.complete, "half a body was taken for a whole one");
 }
@@ -306,10 +306,10 @@ fn z_05_a_body_that_stalls_is_left() {
 #[test]
 fn a_body_that_came_or_is_a_conversation_may_take_its_time() {
     let app = TestApp::with(|setup| {
-        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(600));
+        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(1500));
     });
     app.upstream().script("/public/slow", |_, stream| {
-        std::thread::sleep(Duration::from_millis(2000));
+        std::thread::sleep(Duration::from_millis(4000));
         let _ = std::io::Write::write_all(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow");
         Next::KeepAlive
     });
@@ -327,7 +327,7 @@ fn a_body_that_came_or_is_a_conversation_may_take_its_time() {
     let app = TestApp::with(move |setup| {
         setup.upstream("talk", &format!("{{ servers: [\"http://{address}\"] }}"));
         setup.route("{ path: /public/talk, upstream: talk }");
-        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(600));
+        setup.tweak(|settings| settings.proxy.limits.body_timeout = Duration::from_millis(1500));
     });
     std::thread::spawn(move || {
         let (mut stream, _) = talking.accept().expect("the gateway");
@@ -348,7 +348,7 @@ fn a_body_that_came_or_is_a_conversation_may_take_its_time() {
     connection.data(stream, b"one", false);
     assert_eq!(connection.head_of(stream), 200);
     assert_eq!(connection.piece_of(stream), Ok(b"hello".to_vec()));
-    std::thread::sleep(Duration::from_millis(2000));
+    std::thread::sleep(Duration::from_millis(4000));
     connection.data(stream, b"two", true);
     let End::Answer(_, rest) = connection.end_of(stream) else { panic!("it was cut") };
     assert_eq!(rest, b"bye");

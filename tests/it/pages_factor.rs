@@ -111,6 +111,7 @@ fn m_10_a_new_code_lives_on_and_an_old_sign_in_does_not() {
     assert!(early.status == 429 && early.text().contains("Please wait"), "{}", early.text());
     assert!(early.text().contains("name=\"code\"") && !early.text().contains("code-error"));
 
+    app.mail_to(&person.email, 1);
     app.advance(Duration::from_secs(540));
     let sent = browser.post_form(RESEND, &[("method", "email"), ("code", ""), ("remember", "yes")]);
     assert_eq!(location(&sent), "/auth/second-factor/?method=email&notice=code-sent");

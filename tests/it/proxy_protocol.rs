@@ -98,7 +98,7 @@ fn f_09_without_a_proper_header_the_connection_is_closed() {
 fn f_09_a_header_that_does_not_come_is_not_waited_for() {
     let app = TestApp::with(|setup| {
         expecting(setup);
-        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_secs(1));
+        setup.tweak(|settings| settings.proxy.limits.head_timeout = Duration::from_secs(2));
     });
     let begun: [&[u8]; 5] = [
         b"",
@@ -120,7 +120,7 @@ fn f_09_a_header_that_does_not_come_is_not_waited_for() {
     let mut drops = silent(&app);
     let header = v1("203.0.113.9");
     let sent = header.iter().take_while(|byte| {
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(100));
         drops.try_send(&[**byte]).is_ok()
     });
     assert!(sent.count() < header.len());

@@ -125,8 +125,10 @@ fn case_5_12_a_file_that_may_not_be_read_changes_nothing() {
     becomes(&site, 502, true);
     mode(0o000);
     becomes(&site, 502, false);
-    let said = std::fs::read_to_string(site.path("log")).unwrap();
-    assert!(said.contains("ermission denied"), "{said}");
+    eventually("the log says why", || {
+        let said = std::fs::read_to_string(site.path("log")).unwrap();
+        said.contains("ermission denied").then_some(())
+    });
     mode(0o600);
     becomes(&site, 502, true);
 
@@ -203,7 +205,8 @@ fn case_5_12_a_hundred_reloads_under_load_fail_nobody() {
                 }
             });
         }
-        for n in 0..100 {
+        let enough = || asked.load(Ordering::Relaxed) > 100;
+        for n in (0..).take_while(|n| *n < 100 || !enough()) {
             let (text, status) = [(&other[..], 200), (broken, 422), (&open[..], 200)][n % 3];
             replace(&path, text);
             let (answer, said) = admin(&site, "POST", "/reload");
@@ -213,7 +216,6 @@ fn case_5_12_a_hundred_reloads_under_load_fail_nobody() {
     });
     let asked = asked.into_inner();
     println!("{asked} requests during 100 reloads, {} wrong", wrong.load(Ordering::Relaxed));
-    assert!(asked > 100, "{asked}");
     assert_eq!(wrong.into_inner(), 0);
 }
 

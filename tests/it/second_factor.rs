@@ -143,6 +143,7 @@ fn l_18_a_browser_finishes_only_what_it_has_begun() {
     let (mut mine, mut other) = (Browser::new(&app), Browser::new(&app));
     let challenge = mine.fetch("POST", "/auth/token/", json_type, sign_in.as_bytes());
     let challenge = text(&challenge, "challenge");
+    app.mail_to(&person.email, 1);
     app.advance(Duration::from_secs(60));
     let again = json!({ "challenge": challenge }).to_string();
     let resent = mine.fetch("POST", "/auth/token/resend-otp/", json_type, again.as_bytes());

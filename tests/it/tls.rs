@@ -369,7 +369,7 @@ fn z_12_torn_and_foreign_hellos_close_and_harm_nobody() {
 
 #[test]
 fn z_13_handshakes_that_stall_are_ended_and_others_are_served() {
-    let stage = Stage::patient("1s");
+    let stage = Stage::patient("3s");
     let hello = client_hello(&stage);
     let stalled: Vec<TcpStream> = (0..300)
         .map(|_| {

@@ -88,12 +88,12 @@ fn a_download_of_256_mib_streams_to_a_reader_that_pauses() {
 #[test]
 fn case_5_18_a_slow_upstream_is_its_own_problem() {
     let app = TestApp::with(|setup| {
-        setup.upstream_option("timeouts: { read: 400ms }");
+        setup.upstream_option("timeouts: { read: 2s }");
     });
     app.upstream().script("/public/dribble", |_, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
         for _ in 0..10 {
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(300));
             let _ = stream.write_all(b"x");
         }
         Next::KeepAlive

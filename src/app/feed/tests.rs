@@ -245,7 +245,7 @@ async fn j_19_what_was_missed_is_known_before_the_node_counts_as_knowing_again()
         knows && refuses
     })
     .await;
-    assert!(b.counted("stagedoor_revocation_feed_current"));
+    until("B says so", || b.counted("stagedoor_revocation_feed_current")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -337,7 +337,7 @@ async fn what_cannot_be_read_is_counted_and_changes_nothing() {
     }
     a.end(session(2)).await;
     until("B goes on", || b.refuses(session(2))).await;
-    assert!(b.counted("stagedoor_revocation_messages_total{outcome=\"unreadable\"} 5"));
+    until("all five", || b.counted("stagedoor_revocation_messages_total{outcome=\"unreadable\"} 5")).await;
     assert!(!b.refuses(session(1)), "nobody without the secret ends anything");
     let mut heard = wire.behind.subscribe();
     a.quit().await;

@@ -15,7 +15,7 @@ use super::stage::email;
 use crate::support::exchange::{bytes, exchange};
 
 /// From one request to the next.
-const EVERY: Duration = Duration::from_millis(25);
+pub const EVERY: Duration = Duration::from_millis(25);
 /// For an answer.
 const WAIT: Duration = Duration::from_secs(30);
 
@@ -86,6 +86,8 @@ impl Drop for Asking {
 
 async fn repeat(world: Arc<World>) {
     let mut ticks = tokio::time::interval(EVERY);
+    // What this process could not ask in time, nobody has asked: it must not look like a pile.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     for n in 0usize.. {
         ticks.tick().await;
         let world = world.clone();

@@ -11,8 +11,7 @@ use tempfile::TempDir;
 use super::stage::ask;
 use crate::support::exchange::bytes;
 use crate::support::{
-    Answer, Ask, Next, Node, PASSWORD, RawClient, Received, Tokens, Upstream, client_frame, server_frame,
-    tokens_in,
+    Ask, Next, Node, PASSWORD, RawClient, Received, Tokens, Upstream, client_frame, server_frame, tokens_in,
 };
 
 const EMAIL: &str = "robin@example.org";
@@ -69,6 +68,7 @@ impl Lone {
         std::fs::DirBuilder::new().mode(0o700).create(folder.path().join("run")).expect("a folder");
         upstream.script("/api/slow", slowly(Duration::from_millis(1200)));
         upstream.script("/api/slower", slowly(Duration::from_secs(5)));
+        upstream.script("/api/slowest", slowly(Duration::from_secs(8)));
         let node = Node::new(folder.path(), "lone", &config(server, upstream.address()));
         let args = ["user", "create", "--email", EMAIL, "--name", "Robin Roe", "--role", "user"];
         let made = node.run(&[&args[..], &["--password-stdin"]].concat(), PASSWORD);
@@ -109,10 +109,9 @@ impl Lone {
         client
     }
 
-    /// A further page on that connection.
-    pub fn further(&self, client: &mut RawClient) -> Option<Answer> {
+    /// Asks for a further page on that connection.
+    pub fn ask_further(&self, client: &mut RawClient) {
         client.send(format!("GET /api/further HTTP/1.1\r\nHost: localhost\r\n{}\r\n", self.bearer()));
-        client.answer().ok()
     }
 
     /// An open WebSocket.

@@ -34,7 +34,7 @@ impl Post {
     fn plan(&self) -> Plan {
         let to = self.door.address();
         let mail = format!(
-            "mail: {{ transport: smtp, url: \"smtp://{to}\", timeout: 1s, from: \"Site <no-reply@localhost>\" }}"
+            "mail: {{ transport: smtp, url: \"smtp://{to}\", timeout: 2s, from: \"Site <no-reply@localhost>\" }}"
         );
         Plan { mail, ..Plan::default() }
     }

@@ -8,8 +8,6 @@ mod hpack;
 mod messages;
 mod streams;
 
-use std::time::Duration;
-
 use crate::support::h2::{self, End, H2, fields, frame, literal};
 use crate::support::{Silence, TestApp};
 
@@ -90,7 +88,6 @@ fn judge(cases: Vec<Case>) {
     for Case(section, what, bytes, must) in cases {
         let mut connection = H2::connect(&app);
         connection.burst(&bytes);
-        connection.patience(Duration::from_secs(3));
         let end = end(&mut connection, must);
         let right = match (&end, must) {
             (Some(End::GoAway(code)), Must::End(expected) | Must::Refuse(expected)) => {

@@ -46,7 +46,7 @@ fn s_25_a_body_that_never_comes_frees_the_connection() {
     drop(app);
     let app = TestApp::with(|setup| {
         setup.route("{ path: /public/large/**, upstream: app, max_body: 2GiB }");
-        setup.tweak(|settings| settings.proxy.limits.body_timeout = std::time::Duration::from_millis(400));
+        setup.tweak(|settings| settings.proxy.limits.body_timeout = std::time::Duration::from_millis(1500));
     });
     let app = app.with_outside_judges();
     for method in METHODS {

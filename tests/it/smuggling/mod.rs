@@ -34,8 +34,8 @@ fn hurried() -> TestApp {
     let app = TestApp::with(|setup| {
         setup.tweak(|settings| {
             let limits = &mut settings.proxy.limits;
-            limits.head_timeout = Duration::from_millis(400);
-            limits.body_timeout = Duration::from_millis(400);
+            limits.head_timeout = Duration::from_millis(1500);
+            limits.body_timeout = Duration::from_millis(1500);
         });
     });
     app.with_outside_judges()

@@ -132,7 +132,8 @@ async fn serve(here: SocketAddr, first: TcpListener, shared: Arc<Shared>) {
 /// One connection from its beginning to its end.
 async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let mut cut = shared.cut.subscribe();
-    if *shared.mode.borrow() == Mode::Reset {
+    // Accepted at the last moment before nobody was to be let in any more.
+    if matches!(*shared.mode.borrow(), Mode::Reset | Mode::Refuse) {
         let _ = client.set_zero_linger();
         return;
     }

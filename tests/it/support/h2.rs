@@ -1,6 +1,8 @@
 //! HTTP/2 over plain TCP by prior knowledge, frame by frame (RFC 9113), with literal header fields (RFC 7541) and no
 //! Huffman coding on our side: every byte of a field is what the test says.
 
+use std::collections::BTreeSet;
+
 pub use super::h2_bytes::*;
 use super::wire::{RawClient, Silence};
 use super::{TestApp, h2_bytes};
@@ -35,6 +37,8 @@ impl End {
 pub struct H2 {
     client: RawClient,
     next_stream: u32,
+    /// Streams that ended while something else was awaited.
+    ended: BTreeSet<u32>,
 }
 
 struct Frame {
@@ -42,6 +46,12 @@ struct Frame {
     flags: u8,
     stream: u32,
     payload: Vec<u8>,
+}
+
+impl Frame {
+    fn ends_its_stream(&self) -> bool {
+        matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
+    }
 }
 
 impl H2 {
@@ -61,7 +71,7 @@ impl H2 {
         let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
         client.send(PREFACE).send(frame(SETTINGS, 0, 0, &setting));
         client.send(frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes()));
-        Self { client, next_stream: 1 }
+        Self { client, next_stream: 1, ended: BTreeSet::new() }
     }
 
     /// Opens a stream with these fields, in this order; returns its number.
@@ -164,6 +174,9 @@ impl H2 {
     pub fn told_to_leave(&mut self) -> u32 {
         loop {
             let frame = self.frame().expect("a GOAWAY");
+            if frame.ends_its_stream() {
+                self.ended.insert(frame.stream);
+            }
             if frame.kind == GOAWAY {
                 return number(&frame.payload[4..8]);
             }
@@ -178,10 +191,10 @@ impl H2 {
 
     /// Reads until all these streams have ended, in whatever order.
     pub fn ends_of(&mut self, streams: &[u32]) {
-        let mut open: std::collections::BTreeSet<u32> = streams.iter().copied().collect();
+        let mut open: BTreeSet<u32> = streams.iter().copied().filter(|s| !self.ended.contains(s)).collect();
         while !open.is_empty() {
             let frame = self.frame().expect("a frame");
-            if matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0 {
+            if frame.ends_its_stream() {
                 open.remove(&frame.stream);
             }
         }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::wire::{Answer, RawClient, Silence, find, get};
-use super::{Person, Received, TestApp, journal, reference, until};
+use super::{Person, Received, TestApp, journal, reference, until, within_patience};
 
 /// What was seen of one case.
 pub struct Seen {
@@ -73,13 +73,13 @@ impl TestApp {
     /// clients gave up; returns how much the upstream has seen.
     pub fn settle(&self) -> usize {
         let counts = || (self.upstream().complete(), self.forwards_said());
-        let mut last = counts();
+        let (mut last, mut same) = (counts(), 0);
         until("quiet", || {
             std::thread::sleep(std::time::Duration::from_millis(100));
             let now = counts();
-            let quiet = now == last;
+            same = if now == last { same + 1 } else { 0 };
             last = now;
-            quiet.then_some(())
+            (same >= 2).then_some(())
         });
         self.expect_unanswered(last.0 - last.1);
         last.0
@@ -95,13 +95,16 @@ impl TestApp {
         if self.elsewhere.load(Ordering::SeqCst) {
             return;
         }
-        let said = self.forwards_said();
-        let unanswered = self.unanswered.load(Ordering::SeqCst);
-        assert_eq!(
-            self.upstream().complete(),
-            said.wrapping_add(unanswered),
-            "INV-1: requests at the upstream, and forwarded"
-        );
+        let counts = || {
+            let unanswered = self.unanswered.load(Ordering::SeqCst);
+            (self.upstream().complete(), self.forwards_said().wrapping_add(unanswered))
+        };
+        let mut seen = counts();
+        let equal = within_patience(|| {
+            seen = counts();
+            (seen.0 == seen.1).then_some(())
+        });
+        assert!(equal.is_some(), "INV-1: requests at the upstream, and forwarded: {seen:?}");
     }
 }
 

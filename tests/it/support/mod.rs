@@ -65,12 +65,18 @@ pub use websocket::{client_frame, server_frame};
 pub use wire::{Answer, RawClient, Silence, find, get, request};
 
 /// Asks again and again until there is an answer; gives up after ten seconds.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within_patience(look).unwrap_or_else(|| panic!("{what} did not come"))
+}
+
+/// The same where it is for the caller to say what is wrong.
+pub fn within_patience<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     for _ in 0..2000 {
-        if let Some(found) = look() {
+        let found = look();
+        if found.is_some() {
             return found;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    panic!("{what} did not come");
+    None
 }

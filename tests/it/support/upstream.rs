@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::parsers::READERS;
 use super::websocket::websocket;
 use super::wire::{Field, field, find};
+use super::within_patience;
 
 /// More bytes of one connection are not kept.
 const KEPT: usize = 2 << 20;
@@ -185,17 +186,11 @@ impl Upstream {
     /// INV-1: every reading of every connection's bytes counts the requests that were served there; with `outside`, those
     /// of other people's programs as well.
     pub fn assert_readings_agree(&self, outside: bool) {
-        let log = self.since(0);
-        let wires = self.shared.wires.lock().unwrap().clone();
-        let (mut all, mut counts) = (Vec::new(), Vec::new());
-        for (number, wire) in wires.into_iter().enumerate().filter(|(_, w)| !w.irregular) {
-            let served = log.iter().filter(|r| r.connection == number).count();
-            for (name, read) in READERS {
-                assert_eq!(read(&wire.bytes), Ok(served), "INV-1: {name} of {}", shown(&wire.bytes));
-            }
-            all.push(wire.bytes);
-            counts.push(Ok(served));
-        }
+        // What a client broke off is irregular as soon as the end of it has been seen here.
+        let mut problem = String::new();
+        let agreed = within_patience(|| self.read().map_err(|e| problem = e).ok());
+        let Some((all, served)) = agreed else { panic!("INV-1: {problem}") };
+        let counts: Vec<_> = served.into_iter().map(Ok).collect();
         let outsiders = if outside { super::outside::count(&all) } else { Vec::new() };
         for (name, counted) in outsiders {
             let wrong = counted.iter().zip(&counts).position(|(a, b)| a != b);
@@ -206,6 +201,24 @@ impl Upstream {
                 wrong.map(|n| shown(&all[n])).unwrap_or_default()
             );
         }
+    }
+
+    /// The bytes of each regular connection and how many requests were served there, if all readers agree on it.
+    fn read(&self) -> Result<(Vec<Vec<u8>>, Vec<usize>), String> {
+        let (wires, log) = (self.shared.wires.lock().unwrap().clone(), self.since(0));
+        let (mut all, mut counts) = (Vec::new(), Vec::new());
+        for (number, wire) in wires.into_iter().enumerate().filter(|(_, w)| !w.irregular) {
+            let served = log.iter().filter(|r| r.connection == number).count();
+            for (name, read) in READERS {
+                let count = read(&wire.bytes);
+                if count != Ok(served) {
+                    return Err(format!("{name} of {}: {count:?}, served {served}", shown(&wire.bytes)));
+                }
+            }
+            all.push(wire.bytes);
+            counts.push(served);
+        }
+        Ok((all, counts))
     }
 
     /// How many bytes have come, on all connections.

@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Received;
 
-/// How long an application thinks before it accepts an upgrade. A faster one meets the race that
-/// `a_websocket_that_is_accepted_at_once_stays_open` is about.
-const THINKING: Duration = Duration::from_millis(40);
+/// How long an application thinks before it accepts an upgrade. A faster one meets the race in the proxy library that
+/// docs/security.md tells of.
+const THINKING: Duration = Duration::from_millis(80);
 
 /// RFC 6455: accepts, then sends every message back as it came.
 pub fn websocket(request: &Received, stream: &mut TcpStream) {

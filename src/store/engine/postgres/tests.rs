@@ -135,7 +135,7 @@ async fn case_5_8_the_line_before_the_pool_is_bounded_and_the_watch_has_a_connec
         tokio::spawn(async move { engine.read(sql, vec![]).await })
     };
     let readers = 8;
-    let held: Vec<_> = (0..readers).map(|_| ask("SELECT 1 FROM pg_sleep(0.5)")).collect();
+    let held: Vec<_> = (0..readers).map(|_| ask("SELECT 1 FROM pg_sleep(0.9)")).collect();
     while engine.connections().unwrap().busy < readers {
         tokio::task::yield_now().await;
     }
@@ -169,7 +169,7 @@ async fn case_5_8_the_line_before_the_pool_is_bounded_and_the_watch_has_a_connec
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_5_8_what_must_not_wait_is_answered_while_a_lock_holds_every_reader() {
     let engine = Arc::new(Scratch::open());
-    let lock = ["LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE", "SELECT 1 FROM pg_sleep(1.5)"];
+    let lock = ["LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE", "SELECT 1 FROM pg_sleep(1.9)"];
     let lock = lock.map(|sql| Statement { sql, params: vec![], must_hit: false });
     let holder = tokio::spawn({
         let engine = Arc::clone(&engine);
@@ -230,13 +230,13 @@ async fn what_has_begun_is_finished_when_the_caller_goes_away() {
         params: params![subject],
         must_hit: true,
     };
-    let pause = Statement { sql: "SELECT 1 FROM pg_sleep(0.3)", params: vec![], must_hit: true };
+    let pause = Statement { sql: "SELECT 1 FROM pg_sleep(1.5)", params: vec![], must_hit: true };
     let work = vec![insert("a"), pause, insert("b")];
     let caller = tokio::spawn({
         let engine = Arc::clone(&engine);
         async move { engine.transaction(work).await }
     });
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.3)%' AND state = 'active'
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1.5)%' AND state = 'active'
                AND pid <> pg_backend_pid()";
     while engine.read(sql, vec![]).await.unwrap()[0].int(0) != Ok(1) {}
     caller.abort();
