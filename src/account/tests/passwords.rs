@@ -121,6 +121,27 @@ fn hasher(change: impl FnOnce(&mut Argon2Settings), clock: &Arc<impl Clock>) -> 
     Arc::new(Hasher::new(argon2, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(SystemEntropy)))
 }
 
+/// More than there is memory for: one at a time, however many cores there are.
+#[test]
+fn case_5_26_no_more_hashes_at_once_than_fit_into_the_memory() {
+    let workers = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("argon2-")).count()
+    };
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for (memory_kib, expected) in [(7 << 10, cores), (u32::MAX, 1)] {
+        let change = |a: &mut Argon2Settings| (a.workers, a.memory_kib) = (None, memory_kib);
+        let _hasher = hasher(change, &still());
+        // A thread takes its name when it begins, and is gone some time after its pool.
+        let mut looks = 0..2000;
+        while workers() != expected {
+            assert!(looks.next().is_some(), "{} workers instead of {expected}", workers());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 fn still() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_secs(1)))
 }
