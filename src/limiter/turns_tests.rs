@@ -60,7 +60,7 @@ async fn a_lock_that_nobody_gives_back_ends_by_itself() {
     let clock = SystemClock::new();
     assert!(matches!(node.turn("ada@example.org").await, Err(Busy)));
     let waited = clock.monotonic();
-    assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
+    assert!((1_900..10_000).contains(&waited.as_millis()), "{waited:?}");
     server.ask(&["PEXPIRE", &name, "600"]);
     assert!(node.turn("ada@example.org").await.is_ok());
     server.await_answer(&["EXISTS", &name], ":0\r\n");

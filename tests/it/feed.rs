@@ -10,7 +10,7 @@ use crate::support::{PASSWORD, Person, PostgresServer, RawClient, TestApp, get, 
 
 const BETTER: &str = "Second-Act-43!";
 /// What the documentation promises without Redis, and a margin for a machine that does much else.
-const PROMISED: Duration = Duration::from_secs(5);
+const PROMISED: Duration = Duration::from_secs(2);
 
 #[test]
 fn j_19_a_sign_out_on_one_node_ends_the_token_on_the_other() {

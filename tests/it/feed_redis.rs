@@ -28,7 +28,7 @@ fn j_19_with_redis_a_sign_out_is_everywhere_in_milliseconds() {
         "{}",
         json!({ "case": "J-19 with Redis", "p50_us": lags[10].as_micros(), "max_us": lags[19].as_micros() })
     );
-    assert!(lags[10] < Duration::from_secs(1), "not by the look at the database: {lags:?}");
+    assert!(lags[10] < Duration::from_millis(100), "{lags:?}");
     assert!(b.metric("stagedoor_revocation_lag_seconds_count{way=\"channel\"}", "") > 20);
 }
 

@@ -44,6 +44,8 @@ rules:
 "#;
 
 /// How many people act at once.
+/// So many more kills until one meets a sign-out that is under way.
+const SPARE: u64 = 40;
 const PEOPLE: usize = 3;
 
 /// What must never be found in the store: a change without the rest of it.
@@ -168,7 +170,7 @@ fn kill_nine_at_random_points_loses_nothing_and_leaves_nothing_half_done() {
     let post = SmtpServer::at(site.upstream().port(), &["take"]);
     let (names, mut ends, mut lives) = (AtomicUsize::new(0), Vec::new(), Vec::<Life>::new());
     let (mut last, mut unanswered) = (Vec::<Life>::new(), 0);
-    for n in 0..=kills {
+    for n in 0.. {
         let server = site.serve();
         let probe =
             site.client().try_post_json("/auth/password-reset/", &json!({ "email": "no@example.org" }));
@@ -181,7 +183,8 @@ fn kill_nine_at_random_points_loses_nothing_and_leaves_nothing_half_done() {
             life.hold_to_word(&town);
             lives.push(life);
         }
-        if n == kills {
+        // Whether a kill meets a sign-out is chance: until one did.
+        if n >= kills && (unanswered > 0 || n >= kills + SPARE) {
             eventually("all mail is sent", || {
                 (count(&store(&site), "outbox WHERE state = 'waiting'") == 0).then_some(())
             });
@@ -212,8 +215,9 @@ fn kill_nine_at_random_points_loses_nothing_and_leaves_nothing_half_done() {
     let lost = ids.iter().filter(|id| !copies.keys().any(|k| k.contains(id.as_str()))).count();
     let extra = copies.values().map(|c| c.len() - 1).sum::<usize>();
     println!(
-        "{kills} kills in {} s: {} registrations, {} activations, {} sign-ins, {} refreshes, {} resets, {} \
+        "{} kills in {} s: {} registrations, {} activations, {} sign-ins, {} refreshes, {} resets, {} \
          sign-outs ({unanswered} of them unanswered); {} mails, {extra} second copies, {lost} lost",
+        ends.len(),
         SystemClock::new().now().since(began).as_secs(),
         told(|l| l.registered),
         told(|l| l.verified),
@@ -224,7 +228,7 @@ fn kill_nine_at_random_points_loses_nothing_and_leaves_nothing_half_done() {
         ids.len(),
     );
     assert_eq!(lost, 0);
-    assert!(unanswered > 0 || kills < 50, "no sign-out was under way at any kill");
+    assert!(unanswered > 0, "no sign-out was under way at any kill");
     for (id, lives) in copies {
         let mut once_each = lives.clone();
         once_each.dedup();

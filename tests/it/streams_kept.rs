@@ -91,6 +91,7 @@ fn an_answer_that_is_nearly_done_is_not_cut() {
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",
         );
         let _ = told.lock().unwrap().recv_timeout(Duration::from_secs(8));
+        std::thread::sleep(Duration::from_millis(150));
         let _ = std::io::Write::write_all(stream, b"5\r\n-last\r\n0\r\n\r\n");
         crate::support::Next::KeepAlive
     });

@@ -92,9 +92,9 @@ fn d_02_the_same_on_http2_ends_the_stream() {
 fn d_02_whoever_is_fast_enough_is_left_alone() {
     let app = impatient();
     let mut client = app.connect();
-    client.send("POST /public/fine HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9600\r\n\r\n");
+    client.send("POST /public/fine HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2400\r\n\r\n");
     for _ in 0..24 {
-        client.send([b'a'; 400]);
+        client.send([b'a'; 100]);
         std::thread::sleep(BEAT);
     }
     assert_eq!(client.answer().map(|a| a.status), Ok(200));

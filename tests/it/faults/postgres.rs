@@ -13,7 +13,7 @@ use crate::support::{Class, Mode, Node, Outcome, Report};
 /// How long the server hangs: longer than a step of the store may take (2.5 s), twice.
 const HANG: Duration = Duration::from_secs(6);
 /// How long the pool may take to recover.
-const RECOVERY: Duration = Duration::from_secs(15);
+const RECOVERY: Duration = Duration::from_secs(5);
 
 #[track_caller]
 fn assert_later(answer: &Result<Reply, NoReply>) {
